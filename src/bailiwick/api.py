@@ -1,0 +1,286 @@
+"""The six words of Bailiwick: Caller, Target, Call, Operation, Service, ApiError.
+
+Every request becomes a Call made by a Caller on a Target. If a feature needs a seventh word, look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import Executable, Row
+
+from bailiwick.core.formats import Session
+from bailiwick.core.policy.compile import Layer
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
+from bailiwick.core.seal import KeyRing
+
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """A refusal that the client is meant to read, under AWS's own code.
+
+    The errors that a service's model names are generated into its shapes.py as subclasses.
+    """
+
+    code: ClassVar[str] = "InternalFailure"
+    status: ClassVar[int] = 400
+    sender: ClassVar[bool] = True  # whose fault: the client's, or ours
+
+    def __init__(self, message: str = "", **members: object) -> None:
+        """Take AWS's text, and further members that the model gives this error."""
+        super().__init__(message)
+        self.message = message
+        self.members = members
+
+
+class CommonError(ApiError):
+    """An error of every service, whose code and status differ by protocol: wire/refusal.py has the table."""
+
+
+class AccessDenied(CommonError):
+    """The caller is known and may not do this."""
+
+
+class ValidationError(CommonError):
+    """The input does not satisfy the service model or the meaning of the operation."""
+
+
+class MalformedInput(CommonError):
+    """The body is not of the protocol's form."""
+
+
+class InvalidParameterValue(CommonError):
+    """A value that is well-formed and makes no sense."""
+
+
+class UnknownOperation(CommonError):
+    """No such operation, or one that this server does not implement."""
+
+
+class MissingAuthenticationToken(CommonError):
+    """Nothing was signed."""
+
+
+class IncompleteSignature(CommonError):
+    """The credential in the request cannot be read."""
+
+
+class SignatureDoesNotMatch(CommonError):
+    """The signature, its scope or its time is wrong."""
+
+
+class InvalidClientTokenId(CommonError):
+    """Unknown or inactive key, or a session token that does not belong to it."""
+
+
+class ExpiredToken(CommonError):
+    """The session has ended."""
+
+
+class RequestTooLarge(CommonError):
+    """The request exceeds a limit of the server."""
+
+
+class Throttling(CommonError):
+    """Too many requests."""
+
+
+class ServiceUnavailable(CommonError):
+    """The server cannot answer now; the same request may be sent again."""
+
+    sender = False
+
+
+class InternalFailure(CommonError):
+    """Something broke on our side: logged in full under the request id, told in nothing."""
+
+    sender = False
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who is asking. Made from a verified signature or from a signed-in page, never otherwise.
+
+    `user_id` is what GetCallerIdentity shows. `name` is the user's name, None for others. `context` holds
+    the condition keys that do not change between requests of this caller. `identity`, `boundary` and
+    `session_policy` are the compiled layers that apply; None means that there is no such layer.
+    """
+
+    principal: Principal
+    user_id: str
+    name: str | None = None
+    access_key_id: str | None = None
+    session: Session | None = None
+    tags: dict[str, str] = {}
+    context: Context = {}
+    identity: Layer | None = None
+    boundary: Layer | None = None
+    session_policy: Layer | None = None
+
+    @property
+    def arn(self) -> str:
+        """The ARN that AWS shows for this caller."""
+        return self.principal.arn
+
+    @property
+    def account(self) -> str:
+        """The caller's account id: 12 digits."""
+        return self.principal.account
+
+    @property
+    def kind(self) -> PrincipalKind:
+        """What kind of principal this is."""
+        return self.principal.kind
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation acts on.
+
+    `policy` is its resource policy, compiled. `record` is what was loaded, handed to the handler. `absent`
+    is the error to raise, if it does not exist, for someone allowed to know. `action` names the IAM action
+    where it is not `service:Operation`. `label` is how AWS's refusal names it where that is not the ARN
+    (`user alice`). `also` are further targets on which the call must be allowed as well.
+    """
+
+    account: str
+    arn: str = "*"
+    rule: Rule = Rule.ORDINARY
+    policy: Layer | None = None
+    context: Context = {}
+    record: Any = None
+    absent: ApiError | None = None
+    action: str | None = None
+    label: str | None = None
+    also: tuple[Target, ...] = ()
+
+
+class Transaction(Protocol):
+    """One transaction of the store, opened at its first use; the pipeline commits or rolls back."""
+
+    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        """Every row of the result."""
+
+    def one(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        """The first row of the result, or None."""
+
+    def run(self, statement: Executable, parameters: Any = None) -> int:
+        """Execute a change; returns the number of rows changed. Raises store.Duplicate for a taken key."""
+
+    def changed(self, *topics: str) -> None:
+        """Tell every cache of every process, at commit, to forget what depends on these topics."""
+
+    def remember(
+        self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]
+    ) -> T:
+        """The value of `load`, from memory while none of the topics it returned has changed.
+
+        `load` takes a transaction and returns the value and the topics it depends on. Within a write
+        transaction nothing is remembered: what is read is what the transaction sees.
+        """
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What a handler may use of the world: time, randomness and the key ring are passed in."""
+
+    partition: str
+    region: str  # the default one
+    ring: KeyRing
+    now: Callable[[], float]
+    entropy: Callable[[int], bytes]
+
+
+class Call(msgspec.Struct):
+    """One operation in flight.
+
+    `now` is epoch seconds (UTC), one value for the whole call. `source` is the client's address, `secure`
+    whether it came over TLS. `noted` is what a handler wants in the audit record beside its input.
+    """
+
+    operation: Operation
+    caller: Caller
+    region: str
+    now: float
+    request_id: str
+    transaction: Transaction
+    environment: Environment
+    source: str = "127.0.0.1"
+    secure: bool = False
+    user_agent: str = ""
+
+    @property
+    def account(self) -> str:
+        """The caller's account id."""
+        return self.caller.principal.account
+
+    @property
+    def partition(self) -> str:
+        """The partition: `aws` unless the deployment was set up as another."""
+        return self.environment.partition
+
+
+Finder = Callable[[Call, Any], Target]
+Handler = Callable[[Call, Any, Any], Any]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation: its name, how to find its target, its handler.
+
+    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
+    transaction. `quick` marks what is short enough to run on the event loop once its caches are warm.
+    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
+    """
+
+    service: str
+    name: str
+    find: Finder
+    handler: Handler
+    writes: bool = False
+    quick: bool = False
+    by: Callable[[Call, Any], Caller] | None = None
+
+    @property
+    def action(self) -> str:
+        """The IAM action of the same name."""
+        return f"{self.service}:{self.name}"
+
+
+class Service:
+    """A named set of operations. `name` is the name of its botocore model and its IAM prefix."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.operations: dict[str, Operation] = {}
+
+    def operation(
+        self,
+        name: str,
+        *,
+        on: Finder,
+        writes: bool = False,
+        quick: bool = False,
+        by: Callable[[Call, Any], Caller] | None = None,
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Register a handler `(call, request, record) -> response` for the operation called `name`.
+
+        Raises ValueError for a name registered twice.
+        """
+
+        def register(handler: Callable[..., T]) -> Callable[..., T]:
+            if name in self.operations:
+                raise ValueError(f"{self.name}:{name} is registered twice")
+            self.operations[name] = Operation(self.name, name, on, handler, writes, quick, by)
+            return handler
+
+        return register
+
+
+def nothing(call: Call, request: Any) -> Target:
+    """The target of an operation that acts on no resource: identity policies decide, on `*`."""
+    return Target(account=call.account)
+
+
+def anyone(call: Call, request: Any) -> Target:
+    """The target of an operation that is open to every verified caller, whatever its policies say."""
+    return Target(account=call.account, rule=Rule.NONE)

@@ -1,0 +1,1 @@
+"""The composition root: settings, environment, HTTP edge, audit, command line."""

@@ -1,0 +1,73 @@
+"""Everything that the core can refuse, as one tree. None of it knows of HTTP or of a protocol.
+
+    CoreError
+    ├── ArnError                  text that is not an ARN
+    ├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
+    ├── PolicyError               a policy document that AWS would refuse, with AWS's text
+    └── SignatureError            a request whose signer is not proven
+        ├── MissingAuthentication     nothing was signed
+        ├── IncompleteSignature       the credential cannot be read
+        ├── ScopeMismatch             signed for another date, region, service or terminator
+        ├── RequestSkewed             signed too long ago, or in the future
+        ├── UnknownToken              no such key, or no such session
+        ├── ExpiredToken              the session has ended
+        └── SignatureMismatch         what was signed is not what arrived
+"""
+
+from __future__ import annotations
+
+
+class CoreError(Exception):
+    """The root of the tree. `str(error)` is fit to show to the client; it never holds a secret."""
+
+
+class ArnError(CoreError):
+    """Text that is not an Amazon Resource Name."""
+
+
+class SealError(CoreError):
+    """A sealed value did not open. It never says why: altered, foreign and unknown look alike."""
+
+
+class PolicyError(CoreError):
+    """A policy document that AWS would refuse; `str(error)` is AWS's text."""
+
+
+class SignatureError(CoreError):
+    """A request whose signer is not proven."""
+
+
+class MissingAuthentication(SignatureError):
+    """The request carries no signature at all."""
+
+
+class IncompleteSignature(SignatureError):
+    """The credential in the request cannot be read."""
+
+
+class ScopeMismatch(SignatureError):
+    """Signed for another date, region, service or terminator than the request is made to."""
+
+
+class RequestSkewed(SignatureError):
+    """Signed too long ago, or in the future."""
+
+
+class UnknownToken(SignatureError):
+    """The access key does not exist or is inactive, or the session token does not belong to it."""
+
+
+class ExpiredToken(SignatureError):
+    """The session has ended."""
+
+
+class SignatureMismatch(SignatureError):
+    """What was signed is not what arrived, or another secret signed it.
+
+    `canonical_request` and `string_to_sign` are what this side computed, for those who debug a signer.
+    """
+
+    def __init__(self, message: str, canonical_request: str = "", string_to_sign: str = "") -> None:
+        super().__init__(message)
+        self.canonical_request = canonical_request
+        self.string_to_sign = string_to_sign

@@ -1,0 +1,87 @@
+"""What is inside a session token: the whole session, sealed, so that any node verifies it without a read.
+
+What must still be looked up is the present state of the role or user: deleted means dead at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+
+import msgspec
+
+from bailiwick.core.errors import SealError
+from bailiwick.core.ids import Entropy
+from bailiwick.core.seal import KeyRing
+
+_PURPOSE = "session-token"
+_PREFIX = "BWK1"
+_MAX_TOKEN = 16384
+
+
+class SessionKind(StrEnum):
+    """How a session came to be."""
+
+    ROLE = "role"  # AssumeRole and its siblings
+    SESSION = "session"  # GetSessionToken: the user herself, for a while
+    FEDERATED = "federated"  # GetFederationToken
+
+
+class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+    """One set of temporary credentials.
+
+    `principal` is the unique id of the role or user behind the session (or the account id of a root user).
+    `issued` and `expires` are epoch seconds. `policies` are texts of inline session policies,
+    `policy_arns` names of managed ones; `filtered` tells a session that was given policies from one that
+    was not (an empty list of a filtered session grants nothing). `mfa` is the time of the MFA check.
+    """
+
+    kind: SessionKind
+    account: str
+    principal: str
+    access_key_id: str
+    secret: str
+    issued: int
+    expires: int
+    name: str = ""
+    policies: tuple[str, ...] = ()
+    policy_arns: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa: int | None = None
+    federated_provider: str = ""
+    chained: bool = False
+
+    def __repr__(self) -> str:
+        return f"Session({self.kind}, {self.principal}, {self.name!r}, expires={self.expires})"
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Session)
+
+
+def seal_session(ring: KeyRing, session: Session, entropy: Entropy) -> str:
+    """The session token for `session`: text fit for a header, opaque to the client."""
+    sealed = ring.seal(_PURPOSE, _encoder.encode(session), entropy)
+    return _PREFIX + base64.b64encode(sealed).decode("ascii")
+
+
+def open_session(ring: KeyRing, token: str) -> Session:
+    """The session inside `token`. Raises SealError for anything that this deployment did not seal.
+
+    It does not look at the clock: the caller compares `expires`.
+    """
+    if not token.startswith(_PREFIX) or len(token) > _MAX_TOKEN:
+        raise SealError("the session token does not open")
+    try:
+        sealed = base64.b64decode(token[len(_PREFIX) :], validate=True)
+    except (binascii.Error, ValueError):
+        raise SealError("the session token does not open") from None
+    if base64.b64encode(sealed).decode("ascii") != token[len(_PREFIX) :]:
+        raise SealError("the session token does not open")  # unused bits of the last letter were set
+    try:
+        return _decoder.decode(ring.open(_PURPOSE, sealed))
+    except msgspec.DecodeError:
+        raise SealError("the session token does not open") from None

@@ -1,0 +1,50 @@
+"""A request and a response as frozen values: what arrived, byte for byte, and what will leave."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Header(NamedTuple):
+    """One header line: a lower-case name, and the value decoded as Latin-1 without outer blanks."""
+
+    name: str
+    value: str
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One HTTP request as it arrived.
+
+    `path` and `query` are the request target as sent, percent-encoding untouched, split at the first `?`.
+    `headers` are in order of arrival. `body` is before any content decoding. `source` is the peer's
+    address, `secure` whether the connection was TLS.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[Header, ...]
+    body: bytes
+    source: str = "127.0.0.1"
+    secure: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The value of the first header called `name` (lower case), or None."""
+        for header in self.headers:
+            if header[0] == name:
+                return header[1]
+        return None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the header called `name` (lower case), in order of arrival."""
+        return [header[1] for header in self.headers if header[0] == name]
+
+
+class Response(msgspec.Struct, frozen=True):
+    """One HTTP response: a status, header lines with lower-case names, and the body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes

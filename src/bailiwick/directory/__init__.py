@@ -1,0 +1,1 @@
+"""Who exists and what is attached to them."""

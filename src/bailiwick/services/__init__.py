@@ -1,0 +1,1 @@
+"""The services: one folder each. ALL is the only list of them."""

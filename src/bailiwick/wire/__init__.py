@@ -1,0 +1,1 @@
+"""AWS protocols, driven by the service models."""
