@@ -195,7 +195,7 @@ class Call(msgspec.Struct):
     """One operation in flight.
 
     `now` is epoch seconds (UTC), one value for the whole call. `source` is the client's address, `secure`
-    whether it came over TLS. `noted` is what a handler wants in the audit record beside its input.
+    whether it came over TLS.
     """
 
     operation: Operation
@@ -247,10 +247,15 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """A named set of operations. `name` is the name of its botocore model and its IAM prefix."""
+    """A named set of operations.
 
-    def __init__(self, name: str) -> None:
+    `name` is the name of its botocore model and its IAM prefix. A service that `is_global` has one endpoint
+    for all regions of a partition, and its calls are made in that endpoint's region whatever the client's.
+    """
+
+    def __init__(self, name: str, *, is_global: bool = False) -> None:
         self.name = name
+        self.is_global = is_global
         self.operations: dict[str, Operation] = {}
 
     def operation(

@@ -1,0 +1,345 @@
+"""The life of one request, top to bottom. It knows no service.
+
+    receive       who claims to ask, and what for: read from the bytes, proves nothing
+    authenticate  the signature holds and the credential is alive: a Caller
+    parse         the input, typed and within the service model's bounds
+    invoke        find the target, authorize, execute: the only way to a handler
+    answer        the output or the refusal, in the protocol's form
+
+Everyone goes through `invoke`, so authorization and audit cannot be left out. A stranger's bytes reach only
+the credential parser and `identify` before the signature holds. Errors are translated in one place, at the
+end of this file.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import structlog
+
+from bailiwick import api
+from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
+from bailiwick.core import errors, ids
+from bailiwick.core.message import Request, Response
+from bailiwick.core.policy.decide import Layers, decide
+from bailiwick.core.policy.explain import access_denied
+from bailiwick.core.policy.question import Decision, Principal, PrincipalKind, Question, Value
+from bailiwick.core.sigv4 import verify
+from bailiwick.core.sigv4.claim import Claim, read
+from bailiwick.directory.snapshot import Directory
+from bailiwick.store import Store, StoreUnavailable
+from bailiwick.wire import answer, identify, models, parse, refuse
+from bailiwick.wire.models import OperationModel, ServiceModel
+
+log = structlog.get_logger()
+
+_REGION_OF_GLOBAL_SERVICES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+ANONYMOUS = Caller(
+    Principal(PrincipalKind.ANONYMOUS, "aws", "anonymous", "anonymous", "anonymous", "anonymous"),
+    user_id="anonymous",
+)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """An operation, with its place in the service model and the type of its input."""
+
+    operation: Operation
+    model: OperationModel
+    service: ServiceModel
+    is_global: bool
+    input: type[msgspec.Struct]
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A request of which it is known who claims to have made it and what for; nothing is proven yet."""
+
+    request: Request
+    request_id: str
+    now: float
+    claim: Claim | None = None
+    route: Route | None = None
+    refused: ApiError | None = None
+
+    @property
+    def quick(self) -> bool:
+        """Whether the answer is so short in coming that the event loop may wait for it."""
+        return self.route is None or self.route.operation.quick
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What happened, for the audit trail: one for each request, the refused ones included.
+
+    `caller` is None where nobody was authenticated. `request` and `response` are the typed values. They may
+    hold secrets: whoever writes the event down leaves out what wire/loggable.py does not let through.
+    """
+
+    time: float
+    request_id: str
+    source: str
+    user_agent: str
+    region: str
+    access_key_id: str | None
+    route: Route | None
+    caller: Caller | None = None
+    targets: tuple[Target, ...] = ()
+    decision: Decision | None = None
+    request: Any = None
+    response: Any = None
+    error: ApiError | None = None
+
+
+class Pipeline:
+    """Services, identities and policies put together: bytes in, bytes out. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        environment: Environment,
+        store: Store,
+        directory: Directory,
+        audit: Callable[[Event], None],
+    ) -> None:
+        """Register every operation of `services`; `audit` takes each event and must not fail.
+
+        Raises ValueError for an operation that its service model does not have, for an unsigned one that
+        does not say who its caller is (`by=`), and for a signed one that does.
+        """
+        self.environment = environment
+        self.store = store
+        self.directory = directory
+        self.audit = audit
+        self.routes: dict[tuple[str, str], Route] = {
+            (service.name, operation.name): _route(service, operation)
+            for service in services
+            for operation in service.operations.values()
+        }
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request. It never raises: whatever goes wrong becomes a refusal."""
+        return self.answer(self.receive(request))
+
+    def receive(self, request: Request) -> Received:
+        """Read who claims to ask and for what. A request that makes no sense is refused by `answer`."""
+        request_id, now = ids.request_id(self.environment.entropy), self.environment.now()
+        claim, route, unproven = None, None, None
+        try:
+            claim = read(request)
+        except errors.SignatureError as error:
+            unproven = _api_error(error, request_id)
+        try:
+            model = identify(request, claim.service if claim else None)
+            route = self.routes.get((model.service, model.name))
+            if route is None:
+                raise api.UnknownOperation(f"{model.service}:{model.name} is not implemented by Bailiwick.")
+        except ApiError as unknown:
+            return Received(request, request_id, now, claim, None, unproven or unknown)
+        return Received(request, request_id, now, claim, route, unproven if route.model.signed else None)
+
+    def answer(self, received: Received) -> Response:
+        """Authenticate, parse, invoke; then write the output or the refusal."""
+        request, route, caller = received.request, received.route, None
+        try:
+            if received.refused or route is None:
+                raise received.refused or api.UnknownOperation("No operation was named.")
+            if route.model.signed:
+                caller = self.authenticate(received, route)
+            values = parse(route.model, request, route.input)
+            call = self.call(received, route, caller or ANONYMOUS)
+            if route.operation.by:
+                call.caller = route.operation.by(call, values)
+        except Exception as refusal:
+            error = _api_error(refusal, received.request_id)
+            self.audit(self._event(received, caller, error))
+            return refuse(error, route.service if route else None, request, received.request_id)
+        try:
+            return answer(route.model, self.invoke(call, values), request, received.request_id)
+        except Exception as refusal:
+            error = _api_error(refusal, received.request_id)
+            return refuse(error, route.service, request, received.request_id)
+
+    def authenticate(self, received: Received, route: Route) -> Caller:
+        """The caller whose secret signed this request. Raises core.errors.SignatureError for anyone else."""
+        request, claim = received.request, received.claim
+        if claim is None:
+            raise errors.MissingAuthentication("Missing Authentication Token")
+        verify.check_scope(claim, service=route.service.signing_name, now=received.now)
+        self.store.refresh()
+        try:
+            credential = self.directory.credential(claim.access_key_id, claim.token, received.now)
+        except errors.UnknownToken:
+            verify.waste(request, claim)  # the same time, whether or not there is such a key
+            raise
+        verify.verify(request, claim, credential.secret)
+        self.directory.usage.note(credential.caller, route.service.name, claim.region, received.now)
+        return credential.caller
+
+    def call(self, received: Received, route: Route, caller: Caller) -> Call:
+        """The call that this request makes, if `caller` made it."""
+        request = received.request
+        return Call(
+            operation=route.operation,
+            caller=caller,
+            region=self._region(received),
+            now=received.now,
+            request_id=received.request_id,
+            transaction=self.store.transaction(write=route.operation.writes),
+            environment=self.environment,
+            source=request.source,
+            secure=request.secure,
+            user_agent=request.header("user-agent") or "",
+        )
+
+    def invoke(self, call: Call, request: Any) -> Any:
+        """Find what the call acts on, authorize it, do it, and have it written down.
+
+        The only way to a handler. Returns the handler's output once it is durable. Raises ApiError.
+        """
+        targets: tuple[Target, ...] = ()
+        decision = output = refused = None
+        try:
+            with self.store.using(call.transaction):
+                target = call.operation.find(call, request)
+                targets = (target, *target.also)
+                for each in targets:
+                    decision = authorize(call, each)
+                for each in targets:
+                    if each.absent is not None:
+                        raise each.absent  # a stranger cannot tell "missing" from "not yours"
+                output = call.operation.handler(call, request, target.record)
+        except Exception as error:
+            refused = _api_error(error, call.request_id)
+            raise refused from error
+        finally:
+            self.audit(
+                Event(
+                    call.now,
+                    call.request_id,
+                    call.source,
+                    call.user_agent,
+                    call.region,
+                    call.caller.access_key_id,
+                    self.routes[call.operation.service, call.operation.name],
+                    call.caller,
+                    targets,
+                    decision,
+                    request,
+                    output,
+                    refused,
+                )
+            )
+        return output
+
+    def _region(self, received: Received) -> str:
+        environment = self.environment
+        if received.route and received.route.is_global:
+            return _REGION_OF_GLOBAL_SERVICES.get(environment.partition, environment.region)
+        return received.claim.region if received.claim else environment.region
+
+    def _event(self, received: Received, caller: Caller | None, error: ApiError) -> Event:
+        request, claim = received.request, received.claim
+        return Event(
+            received.now,
+            received.request_id,
+            request.source,
+            request.header("user-agent") or "",
+            self._region(received),
+            claim.access_key_id if claim else None,
+            received.route,
+            caller,
+            error=error,
+        )
+
+
+def authorize(call: Call, target: Target) -> Decision:
+    """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not."""
+    caller = call.caller
+    question = Question(
+        caller.principal,
+        target.action or call.operation.action,
+        target.arn,
+        target.account,
+        context_of(call, target),
+        target.rule,
+    )
+    layers = Layers(
+        identity=caller.identity,
+        boundary=caller.boundary,
+        session=caller.session_policy,
+        resource=target.policy,
+    )
+    decision = decide(question, layers)
+    if not decision.allowed:
+        raise api.AccessDenied(access_denied(question, decision, target.label), decision=decision)
+    return decision
+
+
+def context_of(call: Call, target: Target) -> dict[str, Value]:
+    """The condition keys of a question: the target's, the caller's, and those of every request.
+
+    The target's come first, so that nothing taken from the input can stand in for a global key.
+    Source: facts/policy.md section 3.2.
+    """
+    session = call.caller.session
+    context: dict[str, Value] = {
+        **target.context,
+        **call.caller.context,
+        "aws:currenttime": _iso(int(call.now)),
+        "aws:epochtime": str(int(call.now)),
+        "aws:sourceip": call.source,
+        "aws:securetransport": "true" if call.secure else "false",
+        "aws:requestedregion": call.region,
+        "aws:resourceaccount": target.account,
+        "aws:viaawsservice": "false",
+    }
+    if call.user_agent:
+        context["aws:useragent"] = call.user_agent
+    if session is not None and session.mfa is not None:
+        context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
+    return context
+
+
+@lru_cache(maxsize=8)
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _route(service: Service, operation: Operation) -> Route:
+    name = f"{operation.service}:{operation.name}"
+    model = models.service(operation.service)
+    if operation.name not in model.operations:
+        raise ValueError(f"{name} is not in its service model")
+    found = model.operations[operation.name]
+    if found.signed == (operation.by is not None):
+        raise ValueError(f"{name}: exactly the operations that the model leaves unsigned declare by=")
+    inputs = typing.get_type_hints(operation.handler)
+    return Route(operation, found, model, service.is_global, inputs["request"])
+
+
+_TRANSLATED: dict[type[errors.CoreError], type[ApiError]] = {
+    errors.MissingAuthentication: api.MissingAuthenticationToken,
+    errors.IncompleteSignature: api.IncompleteSignature,
+    errors.ScopeMismatch: api.SignatureDoesNotMatch,
+    errors.RequestSkewed: api.SignatureDoesNotMatch,
+    errors.SignatureMismatch: api.SignatureDoesNotMatch,
+    errors.UnknownToken: api.InvalidClientTokenId,
+    errors.ExpiredToken: api.ExpiredToken,
+}
+
+
+def _api_error(error: Exception, request_id: str) -> ApiError:
+    """The one place where what went wrong becomes what the client reads."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, StoreUnavailable):
+        log.error("store unavailable", request_id=request_id, reason=str(error))
+        return api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
+    if type(error) in _TRANSLATED:
+        return _TRANSLATED[type(error)](str(error))
+    log.error("internal failure", request_id=request_id, exc_info=error)
+    return api.InternalFailure("The request processing has failed because of an unknown error.")
