@@ -28,6 +28,7 @@ class PrincipalKind(StrEnum):
     ROLE = "role"  # a session of a role
     FEDERATED = "federated"  # a GetFederationToken session
     SERVICE = "service"
+    PROVIDER = "provider"  # someone whom an identity provider vouches for, not yet in a role
     ANONYMOUS = "anonymous"
 
 
@@ -37,7 +38,7 @@ class Principal(msgspec.Struct, frozen=True):
     `arn` is the caller's own ARN (for a role session that of the session); `issuer_arn` is the ARN of the
     role or user whose permissions it uses (the same as `arn` for a user); `unique_id` is the AIDA or AROA
     id behind it, or the account id for the root user. For a service, `arn` is its name, such as
-    `lambda.amazonaws.com`.
+    `lambda.amazonaws.com`; for a provider, it is what Principal.Federated names: its ARN or domain.
     """
 
     kind: PrincipalKind

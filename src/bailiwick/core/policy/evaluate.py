@@ -1,0 +1,92 @@
+"""One layer of policies against one question: is something denied, is something allowed, and how.
+
+How the layers combine is in decide.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bailiwick.core.policy.compile import CompiledStatement, Layer
+from bailiwick.core.policy.patterns import ResourceName, resource_name
+from bailiwick.core.policy.principals import Grant
+from bailiwick.core.policy.question import Context, Match, Principal, Question, Rule
+
+
+class Asked(NamedTuple):
+    """A question in the form that statements are asked in.
+
+    `bounded` tells whether the caller has a permissions boundary. `implied` tells whether a statement
+    without Resource is about the resource that its policy belongs to, as in a trust policy.
+    """
+
+    action: str
+    resource: ResourceName
+    context: Context
+    principal: Principal
+    bounded: bool
+    implied: bool
+
+
+class Verdict(NamedTuple):
+    """What a layer says: the Deny that matched, or else the Allow, and how that one names the caller."""
+
+    deny: Match | None = None
+    allow: Match | None = None
+    grant: Grant = Grant.NONE
+
+
+SILENT = Verdict()
+
+
+def ask(question: Question, *, bounded: bool) -> Asked:
+    """Prepare a question for all layers."""
+    return Asked(
+        question.action.lower(),
+        resource_name(question.resource),
+        question.context,
+        question.principal,
+        bounded,
+        question.rule is Rule.TRUST,
+    )
+
+
+def of_principal(layer: Layer, asked: Asked) -> Verdict:
+    """The verdict of policies attached to the caller: identity, boundary, session, service control.
+
+    They name no principal. An Allow that does is not meant for such a layer and grants nothing; a Deny
+    denies.
+    """
+    denies, allows = layer.candidates(asked.action)
+    for statement, match in denies:
+        if _applies(statement, asked):
+            return Verdict(deny=match)
+    for statement, match in allows:
+        if _applies(statement, asked) and not statement.names_principals:
+            return Verdict(allow=match)
+    return SILENT
+
+
+def of_resource(layer: Layer, asked: Asked) -> Verdict:
+    """The verdict of policies attached to the resource; of several Allows, that of the strongest grant."""
+    denies, allows = layer.candidates(asked.action)
+    for statement, match in denies:
+        if statement.denies(asked.principal, asked.bounded) and _applies(statement, asked):
+            return Verdict(deny=match)
+    best = SILENT
+    for statement, match in allows:
+        grant = statement.grant(asked.principal)
+        if grant > best.grant and _applies(statement, asked):
+            best = Verdict(allow=match, grant=grant)
+    return best
+
+
+def _applies(statement: CompiledStatement, asked: Asked) -> bool:
+    """Whether a statement about this action is also about this resource, in this context."""
+    covers, holds = statement.covers, statement.holds
+    if covers is None:
+        if not asked.implied:
+            return False
+    elif not covers(asked.resource, asked.context):
+        return False
+    return holds is None or holds(asked.context)
