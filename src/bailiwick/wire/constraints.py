@@ -1,0 +1,151 @@
+"""The bounds of the service model, worded as AWS words them.
+
+`N validation errors detected: Value 'x' at 'userName' failed to satisfy constraint: ...; ...` (facts/iam.md 5.5,
+facts/kms.md 12). STS and KMS echo the value; IAM does not, and nobody echoes what the model calls sensitive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from bailiwick.api import ValidationError
+from bailiwick.wire.models import Reference, ServiceModel, Shape
+from bailiwick.wire.patterns import python_pattern
+
+_SILENT = {"iam"}
+
+_PATH = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+_PREFIX = "It must begin with the / character and contain only alphanumeric characters and/or / characters."
+_NAME = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+
+# Where IAM words a pattern in a sentence of its own.
+_SENTENCES = {
+    "path": _PATH,
+    "newPath": _PATH,
+    "pathPrefix": _PREFIX,
+    **dict.fromkeys(
+        (
+            "userName",
+            "groupName",
+            "roleName",
+            "policyName",
+            "newUserName",
+            "newGroupName",
+            "instanceProfileName",
+        ),
+        _NAME,
+    ),
+}
+
+
+def check(service: ServiceModel, shape: str, values: dict[str, Any]) -> None:
+    """Check an operation's input, as plain values, against the model. Raises ValidationError."""
+    found = list(_structure(service, service.shape(shape), values, ""))
+    if not found:
+        return
+    if service.name in _SILENT:
+        for path, _, constraint in found:
+            sentence = _SENTENCES.get(path)
+            if sentence and constraint.startswith("Member must satisfy regular expression"):
+                raise ValidationError(f"The specified value for {path} is invalid. {sentence}")
+    items = [
+        f"Value{_echo(service, value)} at '{path}' failed to satisfy constraint: {constraint}"
+        for path, value, constraint in found
+    ]
+    plural = "" if len(items) == 1 else "s"
+    raise ValidationError(f"{len(items)} validation error{plural} detected: {'; '.join(items)}")
+
+
+_HIDDEN = object()  # stands for a value that the model calls sensitive
+Violation = tuple[str, Any, str]
+
+
+def _structure(service: ServiceModel, shape: Shape, values: dict[str, Any], path: str) -> Iterator[Violation]:
+    for name, reference in shape.members.items():
+        where = path + _camel(name)
+        value = values.get(name)
+        if value is not None:
+            yield from _value(service, reference, value, where)
+        elif name in shape.required:
+            yield where, None, "Member must not be null"
+
+
+def _value(service: ServiceModel, reference: Reference, value: Any, path: str) -> Iterator[Violation]:
+    shape = service.shape(reference)
+    shown = _HIDDEN if shape.sensitive or reference.sensitive else value
+    if shape.kind == "structure":
+        yield from _structure(service, shape, value, path + ".")
+        return
+    for constraint in _broken(shape, value):
+        yield path, shown, constraint
+    if shape.kind == "list" and shape.member:
+        yield from _list(service, shape.member, value, path)
+    elif shape.kind == "map" and shape.key and shape.value:
+        for part, member, values in (("key", shape.key, value), ("value", shape.value, value.values())):
+            inner = service.shape(member)
+            if any(next(_broken(inner, each), None) for each in values):
+                yield path, shown, f"Map {part} must satisfy constraint: [{_all(inner)}]"
+
+
+def _list(service: ServiceModel, member: Reference, values: list[Any], path: str) -> Iterator[Violation]:
+    inner = service.shape(member)
+    if inner.kind in ("structure", "list", "map"):
+        for number, each in enumerate(values, 1):
+            yield from _value(service, member, each, f"{path}.{number}.member")
+    elif any(next(_broken(inner, each), None) for each in values):
+        shown = _HIDDEN if inner.sensitive or member.sensitive else values
+        yield path, shown, f"Member must satisfy constraint: [{_all(inner)}]"
+
+
+def _broken(shape: Shape, value: Any) -> Iterator[str]:
+    """The constraints of a shape that a value does not satisfy."""
+    if shape.kind in ("integer", "long", "float", "double"):
+        size, words = value, "have value"
+    elif shape.kind in ("string", "blob", "list", "map"):
+        size, words = len(value), "have length"
+    else:
+        return
+    if shape.maximum is not None and size > shape.maximum:
+        yield f"Member must {words} less than or equal to {int(shape.maximum)}"
+    if shape.minimum is not None and size < shape.minimum:
+        yield f"Member must {words} greater than or equal to {int(shape.minimum)}"
+    if shape.pattern and not _compiled(shape.pattern).search(value):
+        yield f"Member must satisfy regular expression pattern: {shape.pattern}"
+    if shape.enum and value not in shape.enum:
+        yield f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+
+
+def _all(shape: Shape) -> str:
+    """Every constraint of a list's member, as AWS lists them when one is broken."""
+    found = []
+    if shape.maximum is not None:
+        found.append(f"Member must have length less than or equal to {int(shape.maximum)}")
+    if shape.minimum is not None:
+        found.append(f"Member must have length greater than or equal to {int(shape.minimum)}")
+    if shape.pattern:
+        found.append(f"Member must satisfy regular expression pattern: {shape.pattern}")
+    if shape.enum:
+        found.append(f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
+    return ", ".join([*found, "Member must not be null"])
+
+
+def _echo(service: ServiceModel, value: Any) -> str:
+    if service.name in _SILENT or value is _HIDDEN or isinstance(value, (bytes, dict)):
+        return ""
+    if value is None:
+        return " null"
+    if isinstance(value, list):
+        return f" '[{', '.join(map(str, value))}]'" if all(isinstance(each, str) for each in value) else ""
+    return f" '{value}'"
+
+
+def _camel(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(python_pattern(pattern))

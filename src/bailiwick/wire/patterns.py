@@ -1,0 +1,29 @@
+"""The regular expressions of the service models, made for Java, as Python understands them.
+
+In Java `\\w`, `\\d` and `\\s` are ASCII and `\\p{L}` is a class; in Python it is the other way round.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+# Letters and numbers are what Python's own \w holds beside the underscore; separators have no short name.
+_SEPARATORS = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
+_UNICODE = {r"\p{L}": r"\w", r"\p{N}": "", r"\p{Z}": _SEPARATORS}
+
+
+@cache
+def python_pattern(pattern: str) -> str:
+    """A pattern for `re.search` that matches what the model's pattern matches as a whole.
+
+    Raises re.error for a pattern that Python does not understand.
+    """
+    flags = "(?a)"
+    if r"\p{" in pattern:
+        flags = ""
+        for java, python in _UNICODE.items():
+            pattern = pattern.replace(java, python)
+    translated = rf"{flags}^(?:{pattern})\Z"
+    re.compile(translated)
+    return translated
