@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Row
 
 from bailiwick.core.formats import Session
 from bailiwick.core.policy.compile import Layer
-from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
+from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
 
 T = TypeVar("T")
@@ -41,7 +41,11 @@ class CommonError(ApiError):
 
 
 class AccessDenied(CommonError):
-    """The caller is known and may not do this."""
+    """The caller is known and may not do this; `decision` says why, where a decision was made."""
+
+    def __init__(self, message: str = "", decision: Decision | None = None) -> None:
+        super().__init__(message)
+        self.decision = decision
 
 
 class ValidationError(CommonError):

@@ -214,23 +214,27 @@ class Pipeline:
                 output = call.operation.handler(call, request, target.record)
         except Exception as error:
             refused = _api_error(error, call.request_id)
+            if isinstance(refused, api.AccessDenied) and refused.decision:
+                decision = refused.decision
+            if refused is error:
+                raise
             raise refused from error
         finally:
             self.audit(
                 Event(
-                    call.now,
-                    call.request_id,
-                    call.source,
-                    call.user_agent,
-                    call.region,
-                    call.caller.access_key_id,
-                    self.routes[call.operation.service, call.operation.name],
-                    call.caller,
-                    targets,
-                    decision,
-                    request,
-                    output,
-                    refused,
+                    time=call.now,
+                    request_id=call.request_id,
+                    source=call.source,
+                    user_agent=call.user_agent,
+                    region=call.region,
+                    access_key_id=call.caller.access_key_id,
+                    route=self.routes[call.operation.service, call.operation.name],
+                    caller=call.caller,
+                    targets=targets,
+                    decision=decision,
+                    request=request,
+                    response=output,
+                    error=refused,
                 )
             )
         return output
@@ -244,14 +248,14 @@ class Pipeline:
     def _event(self, received: Received, caller: Caller | None, error: ApiError) -> Event:
         request, claim = received.request, received.claim
         return Event(
-            received.now,
-            received.request_id,
-            request.source,
-            request.header("user-agent") or "",
-            self._region(received),
-            claim.access_key_id if claim else None,
-            received.route,
-            caller,
+            time=received.now,
+            request_id=received.request_id,
+            source=request.source,
+            user_agent=request.header("user-agent") or "",
+            region=self._region(received),
+            access_key_id=claim.access_key_id if claim else None,
+            route=received.route,
+            caller=caller,
             error=error,
         )
 
@@ -275,7 +279,7 @@ def authorize(call: Call, target: Target) -> Decision:
     )
     decision = decide(question, layers)
     if not decision.allowed:
-        raise api.AccessDenied(access_denied(question, decision, target.label), decision=decision)
+        raise api.AccessDenied(access_denied(question, decision, target.label), decision)
     return decision
 
 

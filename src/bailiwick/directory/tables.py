@@ -28,7 +28,6 @@ account = Table(
     Column("name", String(128), nullable=False),
     Column("email", String(128), nullable=False, default=""),
     Column("created", Float, nullable=False),
-    Column("root_last_used", Float),
 )
 
 user = Table(
@@ -149,4 +148,5 @@ tag = Table(
     Column("folded", String(128), primary_key=True),  # the key: in lower case where case does not matter
     Column("key", String(128), nullable=False),
     Column("value", String(256), nullable=False),
+    Column("position", Integer, nullable=False),
 )

@@ -1,1 +1,11 @@
-"""The database: engine, transactions, caches, migrations and change notices."""
+"""The database: transactions, caches that are never stale, migrations. SQLite in WAL mode for now.
+
+Services use `call.transaction` (api.Transaction) and nothing else of this package but `Duplicate`.
+"""
+
+from __future__ import annotations
+
+from bailiwick.store.errors import Duplicate, NewerDatabase, StoreError, StoreUnavailable
+from bailiwick.store.store import Store
+
+__all__ = ["Duplicate", "NewerDatabase", "Store", "StoreError", "StoreUnavailable"]

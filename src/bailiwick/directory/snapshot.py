@@ -1,0 +1,258 @@
+"""From a credential to a Caller: who it is, and every policy that applies, compiled and kept in memory.
+
+A long-term key is looked up. A session is inside its token; what is looked up for it is the present state of the
+role or user behind it, so that deleted means dead at once. Source: facts/policy.md sections 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+from sqlalchemy import select
+
+from bailiwick.api import Caller, Environment, Transaction
+from bailiwick.core import arn
+from bailiwick.core.errors import ExpiredToken, SealError, UnknownToken
+from bailiwick.core.formats import Session, SessionKind, open_session
+from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.question import Principal, PrincipalKind, Value
+from bailiwick.directory import access_keys, accounts, entities, tables
+from bailiwick.directory.entities import Role, User
+from bailiwick.directory.usage import Usage
+from bailiwick.store import Store
+
+_INVALID = "The security token included in the request is invalid."
+_EXPIRED = "The security token included in the request is expired"
+_TOKENS_REMEMBERED = 10_000
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What proves a caller, and who that is. Its repr shows no secret."""
+
+    secret: str
+    caller: Caller
+
+    def __repr__(self) -> str:
+        return f"Credential({self.caller.arn})"
+
+
+class Directory:
+    """The directory as the pipeline asks it: whose credential is this?"""
+
+    def __init__(self, store: Store, environment: Environment) -> None:
+        self.store = store
+        self.environment = environment
+        self.usage = Usage()
+        self._opened = lru_cache(_TOKENS_REMEMBERED)(lambda token: open_session(environment.ring, token))
+
+    def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
+        """The secret and the caller of a credential.
+
+        `token` is the session token that came with the key. Raises UnknownToken for a key or token that is
+        unknown, inactive or of someone who is gone, ExpiredToken for a session that has ended.
+        """
+        with self.store.transaction() as transaction:
+            if token is None:
+                found = transaction.remember(
+                    "credential", access_key_id, lambda tx: self._long_term(tx, access_key_id)
+                )
+            else:
+                session = self._session(access_key_id, token, now)
+                found = transaction.remember("session", token, lambda tx: self._of_session(tx, session))
+        return found
+
+    def _session(self, access_key_id: str, token: str, now: float) -> Session:
+        try:
+            session = self._opened(token)
+        except SealError:
+            raise UnknownToken(_INVALID) from None
+        if session.access_key_id != access_key_id:
+            raise UnknownToken(_INVALID)
+        if session.expires <= now:
+            raise ExpiredToken(_EXPIRED)
+        return session
+
+    def _long_term(self, transaction: Transaction, key_id: str) -> tuple[Credential, Iterable[str]]:
+        topic = f"access-key:{key_id}"
+        key = entities.access_key(transaction, key_id)
+        if key is None or key.status != "Active":
+            raise UnknownToken(_INVALID)  # and nothing is remembered: strangers must not fill the memory
+        caller, topics = self._user_or_root(transaction, key.owner_id)
+        caller = msgspec.structs.replace(caller, access_key_id=key_id)
+        secret = access_keys.open_secret(self.environment.ring, key)
+        return Credential(secret, caller), (topic, *topics)
+
+    def _of_session(self, transaction: Transaction, session: Session) -> tuple[Credential, Iterable[str]]:
+        if session.kind is SessionKind.ROLE:
+            base, topics = self._role(transaction, session.principal)
+        else:
+            base, topics = self._user_or_root(transaction, session.principal)
+        filtered, more = self._session_policies(transaction, session)
+        caller = _in_session(base, session, filtered)
+        return Credential(session.secret, caller), (*topics, *more)
+
+    # -- Who --------------------------------------------------------------------------------------------
+
+    def _user_or_root(self, transaction: Transaction, owner_id: str) -> tuple[Caller, tuple[str, ...]]:
+        if owner_id.isdigit():
+            topics = (f"account:{owner_id}", f"principal:{owner_id}")
+            if accounts.find(transaction, owner_id) is None:
+                raise UnknownToken(_INVALID)
+            return _root(self.environment.partition, owner_id), topics
+        user = entities.user_by_id(transaction, owner_id)
+        if user is None:
+            raise UnknownToken(_INVALID)
+        return self._user(transaction, user)
+
+    def _user(self, transaction: Transaction, user: User) -> tuple[Caller, tuple[str, ...]]:
+        rows = transaction.all(select(tables.membership.c.group_id).where(tables.membership.c.user_id == user.id))
+        groups = [row.group_id for row in rows]
+        layer, topics = self._identity(transaction, [user.id, *groups])
+        boundary, more = self._boundary(transaction, user.boundary)
+        user_arn = user.arn(self.environment.partition)
+        principal = Principal(
+            PrincipalKind.USER, self.environment.partition, user.account, user_arn, user_arn, user.id
+        )
+        tags = entities.tags(transaction, user.id)
+        context = {**_context(principal, user.id, "User", tags), "aws:username": user.name}
+        caller = Caller(
+            principal,
+            user_id=user.id,
+            name=user.name,
+            tags=tags,
+            context=context,
+            identity=layer,
+            boundary=boundary,
+        )
+        return caller, (f"principal:{user.id}", *(f"group:{group}" for group in groups), *topics, *more)
+
+    def _role(self, transaction: Transaction, role_id: str) -> tuple[Caller, tuple[str, ...]]:
+        """A role as the base of its sessions; the session's own ARN comes with the session."""
+        role: Role | None = entities.role_by_id(transaction, role_id)
+        if role is None:
+            raise UnknownToken(_INVALID)
+        layer, topics = self._identity(transaction, [role.id])
+        boundary, more = self._boundary(transaction, role.boundary)
+        role_arn = role.arn(self.environment.partition)
+        principal = Principal(
+            PrincipalKind.ROLE, self.environment.partition, role.account, role_arn, role_arn, role.id
+        )
+        tags = entities.tags(transaction, role.id)
+        caller = Caller(principal, user_id=role.id, name=role.name, tags=tags, identity=layer, boundary=boundary)
+        return caller, (f"principal:{role.id}", *topics, *more)
+
+    # -- What applies -------------------------------------------------------------------------------------
+
+    def _identity(self, transaction: Transaction, owners: list[str]) -> tuple[Layer, list[str]]:
+        """The inline and attached policies of a user and her groups, or of a role, as one layer."""
+        inline, attachment = tables.inline_policy.c, tables.attachment.c
+        found = [
+            Attached(compile_policy(row.document), row.name, None)
+            for row in transaction.all(
+                select(inline.name, inline.document)
+                .where(inline.owner_id.in_(owners))
+                .order_by(inline.owner_id, inline.name)
+            )
+        ]
+        rows = transaction.all(
+            select(attachment.policy_arn)
+            .where(attachment.owner_id.in_(owners))
+            .order_by(attachment.policy_arn)
+            .distinct()
+        )
+        arns = [row.policy_arn for row in rows]
+        attached, topics = self._managed(transaction, arns)
+        return Layer([*found, *attached]), topics
+
+    def _boundary(self, transaction: Transaction, policy_arn: str | None) -> tuple[Layer | None, list[str]]:
+        """The permissions boundary as a layer; one whose policy is gone allows nothing."""
+        if policy_arn is None:
+            return None, []
+        attached, topics = self._managed(transaction, [policy_arn])
+        return Layer(attached), topics
+
+    def _session_policies(self, transaction: Transaction, session: Session) -> tuple[Layer | None, list[str]]:
+        """The session policies as a layer; None for a session that was given none and is not filtered."""
+        if not (session.policies or session.policy_arns or session.kind is SessionKind.FEDERATED):
+            return None, []
+        inline = [Attached(compile_policy(text), "session policy", None) for text in session.policies]
+        attached, topics = self._managed(transaction, session.policy_arns)
+        return Layer([*inline, *attached]), topics
+
+    def _managed(self, transaction: Transaction, arns: Iterable[str]) -> tuple[list[Attached], list[str]]:
+        found, topics = [], []
+        for policy_arn in arns:
+            topics.append(f"policy:{policy_arn}")
+            policy = entities.policy(transaction, policy_arn)
+            if policy is not None:
+                text = entities.default_document(transaction, policy)
+                found.append(Attached(compile_policy(text), policy.name, policy_arn))
+        return found, topics
+
+
+def _root(partition: str, account: str) -> Caller:
+    root = arn.root(partition, account)
+    principal = Principal(PrincipalKind.ROOT, partition, account, root, root, account)
+    return Caller(principal, user_id=account, context=_context(principal, account, "Account", {}))
+
+
+def _in_session(base: Caller, session: Session, policies: Layer | None) -> Caller:
+    """The base caller as it is within a session: its name, its tags, its further condition keys."""
+    principal, user_id, name, kind = base.principal, base.user_id, base.name, "User"
+    if session.kind is SessionKind.ROLE:
+        session_arn = arn.assumed_role(principal.partition, principal.account, base.name or "", session.name)
+        principal = msgspec.structs.replace(principal, arn=session_arn)
+        user_id, name, kind = f"{base.user_id}:{session.name}", None, "AssumedRole"
+    elif session.kind is SessionKind.FEDERATED:
+        federated = f"arn:{principal.partition}:sts::{principal.account}:federated-user/{session.name}"
+        principal = msgspec.structs.replace(
+            principal, kind=PrincipalKind.FEDERATED, arn=federated, issuer_arn=principal.arn
+        )
+        user_id, name, kind = f"{principal.account}:{session.name}", None, "FederatedUser"
+    elif principal.kind is PrincipalKind.ROOT:
+        kind = "Account"
+    tags = _overlaid(base.tags, session.tags)
+    context = _context(principal, user_id, kind, tags)
+    if session.kind is SessionKind.FEDERATED:
+        context["aws:principalarn"] = principal.arn
+    if name is not None:
+        context["aws:username"] = name
+    context["aws:tokenissuetime"] = datetime.fromtimestamp(session.issued, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if session.kind is SessionKind.SESSION:
+        context["aws:multifactorauthpresent"] = "true" if session.mfa is not None else "false"
+    if session.source_identity:
+        context["aws:sourceidentity"] = session.source_identity
+    if session.federated_provider:
+        context["aws:federatedprovider"] = session.federated_provider
+    return msgspec.structs.replace(
+        base,
+        principal=principal,
+        user_id=user_id,
+        name=name,
+        access_key_id=session.access_key_id,
+        session=session,
+        tags=tags,
+        context=context,
+        session_policy=policies,
+    )
+
+
+def _overlaid(tags: dict[str, str], over: dict[str, str]) -> dict[str, str]:
+    """Tags with others laid over them; a key is the same in any letter case."""
+    taken = {key.lower() for key in over}
+    return {**{key: value for key, value in tags.items() if key.lower() not in taken}, **over}
+
+
+def _context(principal: Principal, user_id: str, kind: str, tags: dict[str, str]) -> dict[str, Value]:
+    """The condition keys of a caller that are the same at every request."""
+    return {
+        "aws:principalarn": principal.issuer_arn,
+        "aws:principalaccount": principal.account,
+        "aws:principaltype": kind,
+        "aws:userid": user_id,
+        "aws:principalisawsservice": "false",
+        **{f"aws:principaltag/{key.lower()}": value for key, value in tags.items()},
+    }

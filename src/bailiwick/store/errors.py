@@ -1,0 +1,25 @@
+"""What the store can refuse, as one tree.
+
+StoreError
+├── Duplicate          a key that is taken
+├── StoreUnavailable   locked, full, unreadable, or damaged: the text says which
+└── NewerDatabase      made by a later version of Bailiwick than this one
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The root of the tree."""
+
+
+class Duplicate(StoreError):
+    """A row with this key exists already; the transaction has changed nothing."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be used now: locked, full, unreadable, or damaged."""
+
+
+class NewerDatabase(StoreError):
+    """The database was made by a later version of Bailiwick, and this one does not know its form."""

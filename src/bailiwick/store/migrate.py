@@ -1,0 +1,62 @@
+"""Bringing a database to the form that this version of Bailiwick knows.
+
+Most starts find it so with one read; Alembic is imported only when there is something to do. A lock file keeps
+two processes that start at once from migrating the same database together.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from bailiwick.store.errors import NewerDatabase, StoreUnavailable
+
+# Every revision in order; the last is the one that the tables declare.
+REVISIONS = ("0001",)
+
+
+def to_newest(engine: Engine, folder: Path) -> None:
+    """Migrate the database forward to the newest revision, if it is not there.
+
+    Raises NewerDatabase for a revision that this version does not know, StoreUnavailable for a database that
+    cannot be read.
+    """
+    try:
+        with engine.connect() as connection:
+            if revision(connection) == REVISIONS[-1]:
+                return
+        with (folder / ".migrating").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with engine.begin() as connection:
+                if revision(connection) != REVISIONS[-1]:
+                    _upgrade(connection)
+    except DBAPIError as error:
+        raise StoreUnavailable(str(error.orig)) from error
+    except OSError as error:
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of a database, None for an empty one. Raises NewerDatabase for an unknown one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is not None and found not in REVISIONS:
+        raise NewerDatabase(
+            f"this database has revision {found}; this version of Bailiwick knows up to {REVISIONS[-1]}. "
+            "Install the version that made it, or a later one."
+        )
+    return found
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, REVISIONS[-1])

@@ -1,0 +1,124 @@
+"""One transaction: nothing happens until its first use, so a call that needs no row costs no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Executable, Row, delete, func, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from bailiwick.store.cache import MISSING
+from bailiwick.store.errors import Duplicate, StoreUnavailable
+from bailiwick.store.schema import change
+
+if TYPE_CHECKING:
+    from bailiwick.store.store import Store
+
+T = TypeVar("T")
+
+# The table of changes keeps this many rows, and is trimmed each time its sequence passes a multiple of _TRIM.
+KEPT_CHANGES = 20_000
+_TRIM = 1_000
+
+
+class Transaction:
+    """A read or write transaction, as api.Transaction describes it. Use it in a `with` statement.
+
+    It commits when the block ends normally and rolls back when an exception leaves it. A read transaction sees
+    one state of the database and refuses to change it.
+    """
+
+    def __init__(self, store: Store, *, write: bool) -> None:
+        self.write = write
+        self._store = store
+        self._connection: Connection | None = None
+        self._generation = 0
+        self._topics: list[str] = []
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            with _translated():
+                if kind is None and self.write:
+                    self._note_changes(connection)
+                    connection.commit()
+                else:
+                    connection.rollback()
+            if kind is None:
+                self._store.committed(self._topics)
+        finally:
+            self._topics = []
+            self._store.release(connection)
+
+    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        """Every row of the result. Raises StoreUnavailable."""
+        connection = self._open()
+        with _translated():
+            return connection.execute(statement, parameters).all()
+
+    def one(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        """The first row of the result, or None. Raises StoreUnavailable."""
+        connection = self._open()
+        with _translated():
+            return connection.execute(statement, parameters).first()
+
+    def run(self, statement: Executable, parameters: Any = None) -> int:
+        """Execute a change; returns the number of rows changed. Raises Duplicate, StoreUnavailable."""
+        assert self.write, "a read transaction changes nothing"
+        connection = self._open()
+        with _translated():
+            return connection.execute(statement, parameters).rowcount
+
+    def changed(self, *topics: str) -> None:
+        """Have every cache of every process forget, at commit, what depends on these topics."""
+        assert self.write, "a read transaction changes nothing"
+        self._topics.extend(topics)
+
+    def remember(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
+        """The value of `load(transaction)`, from memory while none of the topics it names has changed."""
+        if self.write:
+            return load(self)[0]  # it may see its own uncommitted changes, which are nobody else's business
+        cache = self._store.cache
+        value: T | object = cache.get(kind, key)
+        if value is MISSING:
+            self._open()
+            value, topics = load(self)
+            cache.put(kind, key, value, topics, self._generation)
+        return value  # type: ignore[return-value]  # what was put under this kind and key was a T
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            # Before the snapshot begins, or a value could be kept that is older than its generation.
+            self._generation = self._store.cache.generation
+            with _translated():
+                self._connection = self._store.connect(write=self.write)
+        return self._connection
+
+    def _note_changes(self, connection: Connection) -> None:
+        if not self._topics:
+            return
+        connection.execute(insert(change), [{"topic": topic} for topic in dict.fromkeys(self._topics)])
+        last = connection.execute(select(func.max(change.c.seq))).scalar_one()
+        if last % _TRIM < len(self._topics):
+            connection.execute(delete(change).where(change.c.seq <= last - KEPT_CHANGES))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's errors as the store's."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Duplicate(str(error.orig)) from error
+    except DBAPIError as error:
+        raise StoreUnavailable(str(error.orig)) from error

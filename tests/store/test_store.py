@@ -1,0 +1,188 @@
+"""What every store promises; run on memory and on a folder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import bailiwick.services  # noqa: F401  (declares every table)
+import pytest
+from bailiwick.directory import tables
+from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
+from bailiwick.store.schema import change, metadata
+from bailiwick.store.transaction import KEPT_CHANGES, Transaction
+from sqlalchemy import create_engine, func, insert, inspect, select, text
+
+
+@pytest.fixture(params=["memory", "folder"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return Store.in_memory() if request.param == "memory" else Store(tmp_path)
+
+
+def put(store: Store, name: str, value: str, *topics: str) -> None:
+    with store.transaction(write=True) as transaction:
+        settings.put(transaction, name, value)
+        transaction.changed(*topics)
+
+
+def get(store: Store, name: str) -> str | None:
+    with store.transaction() as transaction:
+        return settings.get(transaction, name)
+
+
+def remembered(store: Store, name: str) -> str | None:
+    store.refresh()
+    with store.transaction() as transaction:
+        return transaction.remember("setting", name, lambda tx: (settings.get(tx, name), [f"setting:{name}"]))
+
+
+@pytest.mark.parametrize("value", ["", "plain", "grün ✓ 𝄞", "x" * 200_000, "a\nb\tc'\"\\"])
+def test_what_is_written_is_read(store: Store, value: str) -> None:
+    put(store, "name", value)
+    assert get(store, "name") == value
+
+
+def test_an_exception_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.transaction(write=True) as transaction:
+        settings.put(transaction, "name", "value")
+        raise ZeroDivisionError
+    assert get(store, "name") is None
+
+
+def test_a_taken_key_is_a_duplicate(store: Store) -> None:
+    row = {"id": "123456789012", "name": "n", "email": "", "created": 1.0}
+    with store.transaction(write=True) as transaction:
+        transaction.run(insert(tables.account).values(**row))
+    with pytest.raises(Duplicate), store.transaction(write=True) as transaction:
+        transaction.run(insert(tables.account).values(**row))
+
+
+def test_an_unused_transaction_touches_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*, write: bool) -> None:
+        raise AssertionError("a connection was taken")
+
+    monkeypatch.setattr(store, "connect", connect)
+    with store.transaction(write=True):
+        pass
+
+
+def test_a_read_transaction_changes_nothing(store: Store) -> None:
+    with pytest.raises(AssertionError), store.transaction() as transaction:
+        settings.put(transaction, "name", "value")
+
+
+def test_a_remembered_value_is_read_once(store: Store) -> None:
+    put(store, "name", "one")
+    assert remembered(store, "name") == "one"
+    put(store, "name", "two")  # says nothing to the caches, so this is what they may still hold
+    assert remembered(store, "name") == "one"
+    put(store, "name", "three", "setting:name")
+    assert remembered(store, "name") == "three"
+
+
+def test_within_a_write_nothing_is_remembered(store: Store) -> None:
+    with store.transaction(write=True) as transaction:
+        settings.put(transaction, "name", "mine")
+        found = transaction.remember("setting", "name", lambda tx: (settings.get(tx, "name"), ["setting:name"]))
+        assert found == "mine"
+    assert len(store.cache) == 0
+
+
+def test_a_value_older_than_an_eviction_is_not_kept(store: Store) -> None:
+    """The race of docs/decisions/0002: read before the commit, put after the eviction."""
+    put(store, "name", "old", "setting:name")
+    store.refresh()
+
+    def slow(transaction: Transaction) -> tuple[str | None, list[str]]:
+        found = settings.get(transaction, "name")
+        store.cache.forget(["setting:name"])  # somebody else's refresh has seen somebody else's commit
+        return found, ["setting:name"]
+
+    with store.transaction() as transaction:
+        assert transaction.remember("setting", "name", slow) == "old"
+    assert len(store.cache) == 0
+
+
+def test_threads_take_turns_and_lose_nothing(store: Store) -> None:
+    def count() -> None:
+        for _ in range(25):
+            with store.transaction(write=True) as transaction:
+                current = int(settings.get(transaction, "counter") or 0)
+                settings.put(transaction, "counter", str(current + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert get(store, "counter") == "100"
+
+
+def test_two_stores_on_one_folder_see_each_other_at_once(tmp_path: Path) -> None:
+    one, two = Store(tmp_path), Store(tmp_path)
+    for number in range(5):
+        put(one, "name", str(number), "setting:name")
+        assert remembered(two, "name") == str(number)
+        assert remembered(one, "name") == str(number)
+
+
+def test_who_fell_behind_the_kept_changes_forgets_everything(tmp_path: Path) -> None:
+    one, two = Store(tmp_path), Store(tmp_path)
+    put(one, "name", "old", "setting:name")
+    assert remembered(two, "name") == "old"
+    with one.transaction(write=True) as transaction:
+        settings.put(transaction, "name", "new")
+        transaction.changed("setting:name", *(f"noise:{n}" for n in range(KEPT_CHANGES + 2000)))
+    with one.transaction() as transaction:
+        row = transaction.one(select(func.count().label("rows")).select_from(change))
+    assert row is not None
+    assert row.rows <= KEPT_CHANGES
+    assert remembered(two, "name") == "new"
+
+
+def test_memory_is_emptied_whole() -> None:
+    store = Store.in_memory()
+    put(store, "name", "value", "setting:name")
+    assert remembered(store, "name") == "value"
+    store.clear()
+    assert remembered(store, "name") is None
+
+
+def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with create_engine(f"sqlite:///{tmp_path / 'bailiwick.db'}").connect() as connection:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        made = set(inspect(connection).get_table_names())
+    assert made == {*metadata.tables, "alembic_version"}
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with create_engine(f"sqlite:///{tmp_path / 'bailiwick.db'}").begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerDatabase, match="revision 9999"):
+        Store(tmp_path)
+
+
+def test_the_revisions_are_those_that_are_there() -> None:
+    versions = Path(migrate.__file__).parent / "migrations" / "versions"
+    assert tuple(sorted(path.name[:4] for path in versions.glob("0*.py"))) == migrate.REVISIONS
+
+
+def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "bailiwick.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(StoreUnavailable):
+        Store(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable):
+        Store(tmp_path / "missing")
+
+
+def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:
+    Store(tmp_path)
+    assert (tmp_path / "bailiwick.db").stat().st_mode & 0o777 == 0o600
