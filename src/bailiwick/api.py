@@ -6,6 +6,7 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -163,6 +164,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Transaction(Protocol):
     """One transaction of the store, opened at its first use; the pipeline commits or rolls back."""
 
+    def __enter__(self) -> Transaction:
+        """Begin, lazily."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit, or roll back if an exception leaves the block."""
+
     def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         """Every row of the result."""
 
@@ -175,9 +184,7 @@ class Transaction(Protocol):
     def changed(self, *topics: str) -> None:
         """Tell every cache of every process, at commit, to forget what depends on these topics."""
 
-    def remember(
-        self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]
-    ) -> T:
+    def remember(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
         """The value of `load`, from memory while none of the topics it returned has changed.
 
         `load` takes a transaction and returns the value and the topics it depends on. Within a write

@@ -203,7 +203,7 @@ class Pipeline:
         targets: tuple[Target, ...] = ()
         decision = output = refused = None
         try:
-            with self.store.using(call.transaction):
+            with call.transaction:
                 target = call.operation.find(call, request)
                 targets = (target, *target.also)
                 for each in targets:
@@ -343,7 +343,8 @@ def _api_error(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, StoreUnavailable):
         log.error("store unavailable", request_id=request_id, reason=str(error))
         return api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
-    if type(error) in _TRANSLATED:
-        return _TRANSLATED[type(error)](str(error))
+    for kind, translated in _TRANSLATED.items():
+        if isinstance(error, kind):
+            return translated(str(error))
     log.error("internal failure", request_id=request_id, exc_info=error)
     return api.InternalFailure("The request processing has failed because of an unknown error.")

@@ -203,6 +203,20 @@ def test_several_values_of_the_policy() -> None:
     assert not holds("ForAllValues:StringNotEquals", ["red", "blue"], ("blue", "green"))
 
 
+def test_an_empty_text_among_others_is_a_value() -> None:
+    assert not holds("ForAllValues:StringEquals", "blue", ("blue", ""))
+    assert holds("ForAnyValue:StringEquals", "blue", ("blue", ""))
+    assert holds("Null", "false", ("blue", ""))
+
+
+def test_five_fields_are_no_arn() -> None:
+    five = "arn:aws:sns:us-east-1:111111111111"
+    for effect, closed in (("Allow", False), ("Deny", True)):
+        assert not holds("ArnLike", five, five, effect=effect)
+        assert holds("ArnNotLike", five, ARN, effect=effect) is closed
+        assert holds("ArnNotLike", ARN, five, effect=effect) is closed
+
+
 def test_every_pair_must_hold() -> None:
     block = {"StringEquals": {"a:x": "1", "a:y": "2"}, "StringLike": {"a:x": "?"}, "anything": {}}
     guarded = layer(policy(statement(Condition=block)))
@@ -270,6 +284,10 @@ def test_an_arn_is_compared_field_by_field() -> None:
         ("StringNotEquals", "${aws:username}", "alice", {}, True),
         ("StringLike", "${aws:username}/*", "alice/x", {"aws:username": "alice"}, True),
         ("StringLike", "${aws:username}/*", "bob/x", {"aws:username": "*"}, False),
+        ("StringEqualsIgnoreCase", "${aws:username}", "ALICE", {"aws:username": "alice"}, True),
+        ("StringNotEquals", "${aws:username}", "alice", {"aws:username": "alice"}, False),
+        ("StringNotEqualsIgnoreCase", "${aws:username}", "ALICE", {"aws:username": "alice"}, False),
+        ("StringNotLike", "${aws:username}*", "alice/x", {"aws:username": "alice"}, False),
         ("StringEquals", "${*}", "*", {}, True),
         ("StringLike", "${*}", "x", {}, False),
         ("Bool", "${a:flag}", "true", {"a:flag": "true"}, True),

@@ -444,7 +444,13 @@ def test_resources(pattern: str, resource: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "expected"), [("arn:aws:kms", False), ("arn:aws:kms*", True), ("arn:aws:kms:*", True)]
+    ("pattern", "expected"),
+    [
+        ("arn:aws:kms", False),
+        (f"arn:aws:kms:us-east-1:{HOME}", False),
+        ("arn:aws:kms*", True),
+        ("arn:aws:kms:*", True),
+    ],
 )
 def test_a_short_arn_in_the_policy_of_a_resource(pattern: str, expected: bool) -> None:
     assert allows(resource=names("*", Resource=pattern)) is expected
@@ -456,6 +462,21 @@ def test_not_action() -> None:
     assert not allows(identity=spared, action="S3:getobject")
     assert allows(identity=spared, action="s3:PutObject")
     assert allows(identity=layer(policy(statement(NotAction="kms:"))))
+
+
+def test_a_policy_of_a_resource_that_names_nobody_is_silent() -> None:
+    assert not allows(rule=Rule.KEY, resource=ALLOW)
+    assert allows(identity=ALLOW, resource=DENY)
+
+
+def test_a_short_arn_in_an_identity_policy() -> None:
+    assert allows(identity=layer(policy(statement(Resource=f"arn:aws:kms:us-east-1:{HOME}"))))
+    assert not allows(identity=layer(policy(statement(Resource=f"arn:aws:kms:us-east-1:{AWAY}"))))
+
+
+def test_the_wildcards_of_every_field_count() -> None:
+    assert not allows(identity=layer(policy(statement(Resource="arn:aws:s3:*:*:key/abc"))))
+    assert not allows(identity=layer(policy(statement(Resource="arn:aws:kms:*:*:alias/*"))))
 
 
 def test_a_named_principal_in_an_identity_policy_grants_nothing_and_denies() -> None:
@@ -477,6 +498,7 @@ def test_an_unreadable_policy_denies_everything(text: str, caller: Principal) ->
 
 
 def test_a_policy_is_compiled_once() -> None:
+    assert compile_policy(ALLOW_ALL).readable
     assert compile_policy(ALLOW_ALL) is compile_policy(str(ALLOW_ALL))
     assert compile_policy(ALLOW_ALL, {"a": "b"}) is not compile_policy(ALLOW_ALL)
 

@@ -1,0 +1,78 @@
+"""The canonical request: the one text that signer and verifier must agree on.
+
+Rules: facts/sigv4.md section 2. Everything is made from the bytes on the wire; nothing is decoded but the query,
+whose encoding clients vary. `%2F` never becomes a slash.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote_to_bytes
+
+from bailiwick.core.message import Header, Request
+
+_BLANKS = re.compile("[ \t\r\n]+")
+_UNRESERVED = "-_.~"
+
+
+def request(message: Request, signed_headers: tuple[str, ...], payload_hash: str) -> str:
+    """The canonical request of `message` with exactly these headers signed."""
+    return "\n".join(
+        (
+            message.method,
+            uri(message.path),
+            query(message.query),
+            headers(message.headers, signed_headers),
+            ";".join(signed_headers),
+            payload_hash,
+        )
+    )
+
+
+def uri(path: str) -> str:
+    """The canonical URI for every service but S3: dot segments removed, then encoded once more as it stands."""
+    if path in ("/", ""):
+        return "/"
+    return quote(normalized(path).encode("latin-1"), safe="/" + _UNRESERVED)
+
+
+def normalized(path: str) -> str:
+    """The path without dot segments and doubled slashes (RFC 3986 section 5.2.4); a trailing slash stays."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return "/" + "/".join(kept) + ("/" if kept and path.endswith("/") else "")
+
+
+def query(text: str) -> str:
+    """The canonical query string: each name and value encoded anew, sorted by encoded name, then value."""
+    if not text:
+        return ""
+    fields = []
+    for field in text.split("&"):
+        if field:
+            name, _, value = field.partition("=")
+            fields.append((_encoded(name), _encoded(value)))
+    return "&".join(f"{name}={value}" for name, value in sorted(fields))
+
+
+def headers(present: tuple[Header, ...], signed: tuple[str, ...]) -> str:
+    """The canonical headers; one that is signed and not there counts as empty."""
+    values = dict.fromkeys(signed, "")
+    seen: set[str] = set()
+    for name, value in present:
+        if name in values:
+            folded = (
+                _BLANKS.sub(" ", value.strip(" \t\r\n")) if "  " in value or "\t" in value else value.strip(" ")
+            )
+            values[name] = f"{values[name]},{folded}" if name in seen else folded
+            seen.add(name)
+    return "".join(f"{name}:{value}\n" for name, value in values.items())
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe=_UNRESERVED)

@@ -1,0 +1,211 @@
+"""The credential of a request: who it says signed it, for what, and when. It proves nothing yet.
+
+Texts: facts/sigv4.md section 10.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+import msgspec
+
+from bailiwick.core.errors import IncompleteSignature, MissingAuthentication, ScopeMismatch
+from bailiwick.core.message import Request
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+_MAX_HEADER = 4096
+_MAX_TOKEN = 16384
+_MAX_REMEMBERED = 4096
+_DIGITS = 64
+
+_ISO = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z:-]+", re.ASCII)
+_PARTS = ("Credential", "Signature", "SignedHeaders")
+_ONCE = frozenset(("date", "host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-target"))
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What an Authorization header says before the signature; the same for many requests of one client."""
+
+    access_key_id: str
+    date: str  # YYYYMMDD
+    region: str
+    service: str
+    terminator: str
+    signed_headers: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The credential scope, as it stands in the string to sign."""
+        return f"{self.date}/{self.region}/{self.service}/{self.terminator}"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Who a request says signed it. `timestamp` is in ISO 8601 basic form, `epoch` the same in seconds."""
+
+    scope: Scope
+    signature: str
+    timestamp: str
+    epoch: int
+    token: str | None = None
+
+    @property
+    def access_key_id(self) -> str:
+        """The id of the access key."""
+        return self.scope.access_key_id
+
+    @property
+    def region(self) -> str:
+        """The region that the request is signed for."""
+        return self.scope.region
+
+    @property
+    def service(self) -> str:
+        """The service that the request is signed for."""
+        return self.scope.service
+
+
+def read(request: Request) -> Claim:
+    """The claim in a request's Authorization header.
+
+    Raises MissingAuthentication for a request that carries none, IncompleteSignature for one that cannot be read
+    or is ambiguous, ScopeMismatch where the host is not signed.
+    """
+    authorization, once = _headers(request)
+    if "X-Amz-Signature=" in request.query or "X-Amz-Algorithm=" in request.query:
+        raise MissingAuthentication("Missing Authentication Token")  # presigned requests are not read yet
+    if authorization is None:
+        raise MissingAuthentication("Request is missing Authentication Token")
+    date = once.get("x-amz-date") or once.get("date")
+    scope, signature = _scope_and_signature(authorization, has_date=date is not None)
+    _must_be_signed("x-amz-security-token", once, scope)
+    _must_be_signed("x-amz-target", once, scope)
+    timestamp, epoch = _time(date or "")
+    return Claim(scope, signature, timestamp, epoch, once.get("x-amz-security-token"))
+
+
+def _headers(request: Request) -> tuple[str | None, dict[str, str]]:
+    """The Authorization header, and those headers that may be there once only."""
+    authorization: str | None = None
+    once: dict[str, str] = {}
+    for name, value in request.headers:
+        if name in _ONCE:
+            if name in once:
+                raise IncompleteSignature(f"The request has more than one '{name}' header.")
+            once[name] = value
+        elif name == "authorization":
+            if authorization is not None:
+                raise IncompleteSignature("The request has more than one 'Authorization' header.")
+            authorization = value
+    if authorization is not None and len(authorization) > _MAX_HEADER:
+        raise IncompleteSignature("The Authorization header is too long.")
+    if len(once.get("x-amz-security-token", "")) > _MAX_TOKEN:
+        raise IncompleteSignature("The X-Amz-Security-Token header is too long.")
+    return authorization, once
+
+
+def _must_be_signed(name: str, once: dict[str, str], scope: Scope) -> None:
+    """A header that changes what the request means must be covered, or anyone could change it."""
+    if name in once and name not in scope.signed_headers:
+        raise IncompleteSignature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+# -- The Authorization header -----------------------------------------------------------------------------
+
+# A client sends the same text before the signature for a day: what was read once is not read again. It holds
+# nothing secret, and is emptied when full.
+_remembered: dict[str, Scope] = {}
+
+
+def _scope_and_signature(authorization: str, *, has_date: bool) -> tuple[Scope, str]:
+    prefix, signature = authorization[:-_DIGITS], authorization[-_DIGITS:]
+    known = _remembered.get(prefix)
+    if known is not None and has_date and _HEX.fullmatch(signature):
+        return known, signature
+    scope, signature = _parse(authorization, has_date=has_date)
+    if authorization.endswith("Signature=" + signature):  # the last part, where every client puts it
+        if len(_remembered) >= _MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[prefix] = scope
+    return scope, signature
+
+
+def _parse(authorization: str, *, has_date: bool) -> tuple[Scope, str]:
+    algorithm, _, rest = authorization.partition(" ")
+    if "=" in algorithm:
+        raise IncompleteSignature(
+            "Authorization header must begin with the algorithm name, which cannot include an equal-sign "
+            f"(hashed with SHA-256 and encoded with Base64): '{_digest(authorization)}'."
+        )
+    if algorithm != ALGORITHM:
+        raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:_DIGITS]}'.")
+    parts = _split(authorization, rest)
+    lacking = [f"Authorization header requires '{part}' parameter." for part in _PARTS if not parts.get(part)]
+    if not has_date:
+        lacking.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if lacking:
+        told = f"(Hashed with SHA-256 and encoded with Base64) Authorization={_digest(authorization)}"
+        raise IncompleteSignature(" ".join([*lacking, told]))
+    if _HEX.fullmatch(parts["Signature"]) is None:
+        raise IncompleteSignature("The 'Signature' must be 64 lower-case hexadecimal digits.")
+    return _scope(parts["Credential"], parts["SignedHeaders"]), parts["Signature"]
+
+
+def _split(authorization: str, rest: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip(" ").partition("=")
+        if not equals:
+            raise IncompleteSignature(
+                "Invalid key=value pair (missing equal-sign) in Authorization header "
+                f"(hashed with SHA-256 and encoded with Base64): '{_digest(authorization)}'."
+            )
+        if name not in _PARTS or name in parts:
+            raise IncompleteSignature(f"Authorization header has an unknown or repeated part '{name[:_DIGITS]}'.")
+        parts[name] = value
+    return parts
+
+
+def _scope(credential: str, signed: str) -> Scope:
+    fields = credential.split("/")
+    if len(fields) != 5 or not all(fields):
+        raise IncompleteSignature(
+            "Credential must have exactly 5 slash-delimited elements, "
+            f"e.g. keyid/date/region/service/term, got '{credential}'"
+        )
+    names = signed.split(";")
+    if not all(map(_NAME.fullmatch, names)) or names != sorted(set(names)):
+        raise IncompleteSignature("The 'SignedHeaders' must be lower-case names, sorted, each there once.")
+    if "host" not in names and ":authority" not in names:
+        raise ScopeMismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    return Scope(fields[0], fields[1], fields[2], fields[3], fields[4], tuple(names))
+
+
+def _digest(authorization: str) -> str:
+    """How AWS shows a header that it could not read: not the header itself, which may hold what is secret."""
+    return base64.b64encode(hashlib.sha256(authorization.encode("utf-8")).digest()).decode("ascii")
+
+
+# -- The time ---------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _time(text: str) -> tuple[str, int]:
+    """A request's date in ISO 8601 basic form, and in epoch seconds; the Date header may be of RFC 9110."""
+    try:
+        if _ISO.fullmatch(text):
+            when = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        else:
+            when = parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        raise IncompleteSignature(
+            f"Date must be in ISO-8601 'basic format'. Got '{text[:_DIGITS]}'. "
+            "See http://en.wikipedia.org/wiki/ISO_8601"
+        ) from None
+    return when.strftime("%Y%m%dT%H%M%SZ"), int(when.timestamp())
