@@ -282,6 +282,7 @@ def test_an_arn_is_compared_field_by_field() -> None:
         ("StringEquals", "${aws:username}", "alice", {}, False),
         ("StringEquals", "${aws:username, 'bob'}", "bob", {}, True),
         ("StringNotEquals", "${aws:username}", "alice", {}, True),
+        ("StringEquals", "u/${aws:username, 'bob'}", "u/alice", {"aws:username": "alice"}, True),
         ("StringLike", "${aws:username}/*", "alice/x", {"aws:username": "alice"}, True),
         ("StringLike", "${aws:username}/*", "bob/x", {"aws:username": "*"}, False),
         ("StringEqualsIgnoreCase", "${aws:username}", "ALICE", {"aws:username": "alice"}, True),

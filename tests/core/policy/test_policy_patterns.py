@@ -118,6 +118,7 @@ def test_resource_name_keeps_only_the_case_of_the_sixth_field() -> None:
     assert name == ("arn:aws:s3::", ("arn", "aws", "s3", "", ""), "Bucket:a/B")
     assert resource_name("*").fields is None
     assert resource_name("arn:aws:s3").fields is None
+    assert resource_name("arn:aws:s3:us-east-1:1").fields is None
 
 
 def test_wildcards_are_named_by_their_character() -> None:
