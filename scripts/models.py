@@ -183,10 +183,10 @@ class Shapes:
             self.structure(name)
             return name
         if kind == "list":
-            return annotated(f"list[{self.type_of(shape['member']['shape'])}]", lengths(shape))
+            return self.bounded(name, f"list[{self.type_of(shape['member']['shape'])}]", lengths(shape))
         if kind == "map":
             inner = f"dict[{self.type_of(shape['key']['shape'])}, {self.type_of(shape['value']['shape'])}]"
-            return annotated(inner, lengths(shape))
+            return self.bounded(name, inner, lengths(shape))
         if kind in ("string", "blob"):
             bounds = lengths(shape)
             pattern = shape.get("pattern")
@@ -194,11 +194,20 @@ class Shapes:
                 pattern = "|".join(re.escape(value) for value in shape["enum"])
             if pattern:
                 bounds["pattern"] = python_pattern(pattern)
-            return annotated(SCALARS[kind], bounds)
+            return self.bounded(name, SCALARS[kind], bounds)
         if kind in ("integer", "long"):
             bounds = {"ge": shape.get("min"), "le": shape.get("max")}
-            return annotated("int", {k: v for k, v in bounds.items() if v is not None})
+            return self.bounded(name, "int", {k: v for k, v in bounds.items() if v is not None})
         return SCALARS[kind]
+
+    def bounded(self, name: str, kind: str, bounds: dict[str, Any]) -> str:
+        """`kind`, or the name of an alias for it with its bounds, written before its first use."""
+        if not bounds:
+            return kind
+        if name not in self.written:
+            meta = ", ".join(f"{key}={value!r}" for key, value in bounds.items())
+            self.written[name] = f"\n{name} = Annotated[{kind}, Meta({meta})]\n"
+        return name
 
     def error(self, name: str, shape: dict[str, Any]) -> str:
         """An error as a subclass of ApiError."""
@@ -215,13 +224,6 @@ def lengths(shape: dict[str, Any]) -> dict[str, Any]:
     if "max" in shape:
         found["max_length"] = shape["max"]
     return found
-
-
-def annotated(kind: str, bounds: dict[str, Any]) -> str:
-    """`kind` with its bounds, if it has any."""
-    if not bounds:
-        return kind
-    return f"Annotated[{kind}, Meta({', '.join(f'{key}={value!r}' for key, value in bounds.items())})]"
 
 
 # -- Command ----------------------------------------------------------------------------------------------

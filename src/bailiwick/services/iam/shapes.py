@@ -202,398 +202,462 @@ class UnrecognizedPublicKeyEncodingException(ApiError):
     status = 400
 
 
+delegationRequestIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
+
+
 class AcceptDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
+    DelegationRequestId: delegationRequestIdType
+
+
+arnType = Annotated[str, Meta(min_length=20, max_length=2048)]
+
+replacementValueListType = Annotated[list[str], Meta(min_length=1, max_length=20)]
 
 
 class ReplacementValueEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Values: Annotated[list[str], Meta(min_length=1, max_length=20)]
+    Values: replacementValueListType
+
+
+mapStringReplacementValueEntry = Annotated[dict[str, ReplacementValueEntry], Meta(max_length=30)]
 
 
 class AcquireRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    TemplateArn: arnType
     TemplateMinorVersion: int | None = None
-    ReplacementValues: Annotated[dict[str, ReplacementValueEntry], Meta(max_length=30)] | None = None
+    ReplacementValues: mapStringReplacementValueEntry | None = None
+
+
+clientIDType = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class AddClientIDToOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    ClientID: Annotated[str, Meta(min_length=1, max_length=255)]
+    OpenIDConnectProviderArn: arnType
+    ClientID: clientIDType
+
+
+instanceProfileNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+
+roleNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class AddRoleToInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    InstanceProfileName: instanceProfileNameType
+    RoleName: roleNameType
+
+
+groupNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+
+existingUserNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class AddUserToGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    GroupName: groupNameType
+    UserName: existingUserNameType
 
 
 class AssociateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
+    DelegationRequestId: delegationRequestIdType
 
 
 class AttachGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    GroupName: groupNameType
+    PolicyArn: arnType
 
 
 class AttachRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    RoleName: roleNameType
+    PolicyArn: arnType
+
+
+userNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class AttachUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    UserName: userNameType
+    PolicyArn: arnType
+
+
+passwordType = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 
 class ChangePasswordRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OldPassword: Annotated[
-        str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    NewPassword: Annotated[
-        str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    OldPassword: passwordType
+    NewPassword: passwordType
 
 
 class CreateAccessKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: existingUserNameType | None = None
+
+
+accountAliasType = Annotated[
+    str, Meta(min_length=3, max_length=63, pattern="(?a)^(?:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z")
+]
 
 
 class CreateAccountAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountAlias: Annotated[
-        str, Meta(min_length=3, max_length=63, pattern="(?a)^(?:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z")
-    ]
+    AccountAlias: accountAliasType
+
+
+accountIdType = Annotated[str, Meta(pattern="(?a)^(?:\\d{12})\\Z")]
+
+delegationRequestDescriptionType = Annotated[
+    str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
+
+policyParameterNameType = Annotated[str, Meta(min_length=5, max_length=256, pattern="(?a)^(?:[ -~]+)\\Z")]
+
+policyParameterValueType = Annotated[str, Meta(pattern="(?a)^(?:[ -~]+)\\Z")]
+
+PolicyParameterTypeEnum = Annotated[str, Meta(pattern="(?a)^(?:string|stringList)\\Z")]
 
 
 class PolicyParameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Name: Annotated[str, Meta(min_length=5, max_length=256, pattern="(?a)^(?:[ -~]+)\\Z")] | None = None
-    Values: list[Annotated[str, Meta(pattern="(?a)^(?:[ -~]+)\\Z")]] | None = None
-    Type: Annotated[str, Meta(pattern="(?a)^(?:string|stringList)\\Z")] | None = None
+    Name: policyParameterNameType | None = None
+    Values: list[policyParameterValueType] | None = None
+    Type: PolicyParameterTypeEnum | None = None
+
+
+policyParameterListType = Annotated[list[PolicyParameter], Meta(max_length=50)]
 
 
 class DelegationPermission(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyTemplateArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Parameters: Annotated[list[PolicyParameter], Meta(max_length=50)] | None = None
+    PolicyTemplateArn: arnType | None = None
+    Parameters: policyParameterListType | None = None
+
+
+requestMessageType = Annotated[
+    str, Meta(max_length=200, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
+
+requestorWorkflowIdType = Annotated[
+    str,
+    Meta(
+        min_length=5, max_length=400, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+)\\Z"
+    ),
+]
+
+redirectUrlType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern="(?a)^(?:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z",
+    ),
+]
+
+notificationChannelType = Annotated[
+    str, Meta(min_length=2, max_length=400, pattern="(?a)^(?:^[a-zA-Z0-9:_.-]+$)\\Z")
+]
+
+sessionDurationType = Annotated[int, Meta(ge=300, le=43200)]
 
 
 class CreateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OwnerAccountId: Annotated[str, Meta(pattern="(?a)^(?:\\d{12})\\Z")] | None = None
-    Description: Annotated[
-        str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-    ]
+    OwnerAccountId: accountIdType | None = None
+    Description: delegationRequestDescriptionType
     Permissions: DelegationPermission
-    RequestMessage: (
-        Annotated[
-            str, Meta(max_length=200, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    RequestorWorkflowId: Annotated[
-        str,
-        Meta(
-            min_length=5,
-            max_length=400,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+)\\Z",
-        ),
-    ]
-    RedirectUrl: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                pattern="(?a)^(?:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    NotificationChannel: Annotated[
-        str, Meta(min_length=2, max_length=400, pattern="(?a)^(?:^[a-zA-Z0-9:_.-]+$)\\Z")
-    ]
-    SessionDuration: Annotated[int, Meta(ge=300, le=43200)]
+    RequestMessage: requestMessageType | None = None
+    RequestorWorkflowId: requestorWorkflowIdType
+    RedirectUrl: redirectUrlType | None = None
+    NotificationChannel: notificationChannelType
+    SessionDuration: sessionDurationType
     OnlySendByOwner: bool | None = None
 
 
+pathType = Annotated[
+    str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
+]
+
+
 class CreateGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    Path: pathType | None = None
+    GroupName: groupNameType
+
+
+tagKeyType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
+    ),
+]
+
+tagValueType = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]*)\\Z",
+    ),
+]
 
 
 class Tag(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Key: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=128,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-        ),
-    ]
-    Value: Annotated[
-        str,
-        Meta(
-            max_length=256,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]*)\\Z",
-        ),
-    ]
+    Key: tagKeyType
+    Value: tagValueType
+
+
+tagListType = Annotated[list[Tag], Meta(max_length=50)]
 
 
 class CreateInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    InstanceProfileName: instanceProfileNameType
+    Path: pathType | None = None
+    Tags: tagListType | None = None
 
 
 class CreateLoginProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    Password: (
-        Annotated[
-            str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
+    UserName: userNameType | None = None
+    Password: passwordType | None = None
     PasswordResetRequired: bool | None = None
 
 
+OpenIDConnectProviderUrlType = Annotated[str, Meta(min_length=1, max_length=255)]
+
+thumbprintType = Annotated[str, Meta(min_length=40, max_length=40)]
+
+
 class CreateOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Url: Annotated[str, Meta(min_length=1, max_length=255)]
-    ClientIDList: list[Annotated[str, Meta(min_length=1, max_length=255)]] | None = None
-    ThumbprintList: list[Annotated[str, Meta(min_length=40, max_length=40)]] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Url: OpenIDConnectProviderUrlType
+    ClientIDList: list[clientIDType] | None = None
+    ThumbprintList: list[thumbprintType] | None = None
+    Tags: tagListType | None = None
+
+
+policyNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+
+policyPathType = Annotated[
+    str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")
+]
+
+policyDocumentType = Annotated[
+    str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
+
+policyDescriptionType = Annotated[str, Meta(max_length=1000)]
 
 
 class CreatePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Path: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    Description: Annotated[str, Meta(max_length=1000)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    PolicyName: policyNameType
+    Path: policyPathType | None = None
+    PolicyDocument: policyDocumentType
+    Description: policyDescriptionType | None = None
+    Tags: tagListType | None = None
 
 
 class CreatePolicyVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    PolicyArn: arnType
+    PolicyDocument: policyDocumentType
     SetAsDefault: bool | None = None
 
 
+roleDescriptionType = Annotated[
+    str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
+
+roleMaxSessionDurationType = Annotated[int, Meta(ge=3600, le=43200)]
+
+
 class CreateRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    AssumeRolePolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    Description: (
-        Annotated[
-            str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    MaxSessionDuration: Annotated[int, Meta(ge=3600, le=43200)] | None = None
-    PermissionsBoundary: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Path: pathType | None = None
+    RoleName: roleNameType
+    AssumeRolePolicyDocument: policyDocumentType
+    Description: roleDescriptionType | None = None
+    MaxSessionDuration: roleMaxSessionDurationType | None = None
+    PermissionsBoundary: arnType | None = None
+    Tags: tagListType | None = None
+
+
+SAMLMetadataDocumentType = Annotated[str, Meta(min_length=1000, max_length=10000000)]
+
+SAMLProviderNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w._-]+)\\Z")]
+
+assertionEncryptionModeType = Annotated[str, Meta(pattern="(?a)^(?:Required|Allowed)\\Z")]
+
+privateKeyType = Annotated[
+    str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 
 class CreateSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLMetadataDocument: Annotated[str, Meta(min_length=1000, max_length=10000000)]
-    Name: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w._-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
-    AssertionEncryptionMode: Annotated[str, Meta(pattern="(?a)^(?:Required|Allowed)\\Z")] | None = None
-    AddPrivateKey: (
-        Annotated[
-            str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
+    SAMLMetadataDocument: SAMLMetadataDocumentType
+    Name: SAMLProviderNameType
+    Tags: tagListType | None = None
+    AssertionEncryptionMode: assertionEncryptionModeType | None = None
+    AddPrivateKey: privateKeyType | None = None
+
+
+customSuffixType = Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class CreateServiceLinkedRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AWSServiceName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Description: (
-        Annotated[
-            str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    CustomSuffix: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = (
-        None
-    )
+    AWSServiceName: groupNameType
+    Description: roleDescriptionType | None = None
+    CustomSuffix: customSuffixType | None = None
+
+
+credentialAgeDays = Annotated[int, Meta(ge=1, le=36600)]
 
 
 class CreateServiceSpecificCredentialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: userNameType
     ServiceName: str
-    CredentialAgeDays: Annotated[int, Meta(ge=1, le=36600)] | None = None
+    CredentialAgeDays: credentialAgeDays | None = None
 
 
 class CreateUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PermissionsBoundary: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Path: pathType | None = None
+    UserName: userNameType
+    PermissionsBoundary: arnType | None = None
+    Tags: tagListType | None = None
+
+
+virtualMFADeviceName = Annotated[str, Meta(min_length=1, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class CreateVirtualMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    VirtualMFADeviceName: Annotated[str, Meta(min_length=1, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Path: pathType | None = None
+    VirtualMFADeviceName: virtualMFADeviceName
+    Tags: tagListType | None = None
+
+
+serialNumberType = Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
 
 
 class DeactivateMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
+    UserName: existingUserNameType | None = None
+    SerialNumber: serialNumberType
+
+
+accessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
 class DeleteAccessKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    UserName: existingUserNameType | None = None
+    AccessKeyId: accessKeyIdType
 
 
 class DeleteAccountAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountAlias: Annotated[
-        str, Meta(min_length=3, max_length=63, pattern="(?a)^(?:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z")
-    ]
+    AccountAlias: accountAliasType
 
 
 class DeleteGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    GroupName: groupNameType
+    PolicyName: policyNameType
 
 
 class DeleteGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    GroupName: groupNameType
 
 
 class DeleteInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    InstanceProfileName: instanceProfileNameType
 
 
 class DeleteLoginProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: userNameType | None = None
 
 
 class DeleteOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    OpenIDConnectProviderArn: arnType
 
 
 class DeletePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    PolicyArn: arnType
+
+
+policyVersionIdType = Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")]
 
 
 class DeletePolicyVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    VersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")]
+    PolicyArn: arnType
+    VersionId: policyVersionIdType
 
 
 class DeleteRolePermissionsBoundaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
 
 
 class DeleteRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
+    PolicyName: policyNameType
 
 
 class DeleteRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
 
 
 class DeleteSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    SAMLProviderArn: arnType
+
+
+publicKeyIdType = Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
 class DeleteSSHPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    UserName: userNameType
+    SSHPublicKeyId: publicKeyIdType
+
+
+serverCertificateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class DeleteServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    ServerCertificateName: serverCertificateNameType
 
 
 class DeleteServiceLinkedRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
+
+
+serviceSpecificCredentialId = Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
 class DeleteServiceSpecificCredentialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    ServiceSpecificCredentialId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    UserName: userNameType | None = None
+    ServiceSpecificCredentialId: serviceSpecificCredentialId
+
+
+certificateIdType = Annotated[str, Meta(min_length=24, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
 class DeleteSigningCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    CertificateId: Annotated[str, Meta(min_length=24, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    UserName: existingUserNameType | None = None
+    CertificateId: certificateIdType
 
 
 class DeleteUserPermissionsBoundaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: userNameType
 
 
 class DeleteUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: existingUserNameType
+    PolicyName: policyNameType
 
 
 class DeleteUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: existingUserNameType
 
 
 class DeleteVirtualMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
+    SerialNumber: serialNumberType
 
 
 class DetachGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    GroupName: groupNameType
+    PolicyArn: arnType
 
 
 class DetachRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    RoleName: roleNameType
+    PolicyArn: arnType
 
 
 class DetachUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    UserName: userNameType
+    PolicyArn: arnType
 
 
 class DisableOrganizationsRootCredentialsManagementRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -604,11 +668,14 @@ class DisableOrganizationsRootSessionsRequest(Struct, frozen=True, kw_only=True,
     pass
 
 
+authenticationCodeType = Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]+)\\Z")]
+
+
 class EnableMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    AuthenticationCode1: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]+)\\Z")]
-    AuthenticationCode2: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]+)\\Z")]
+    UserName: existingUserNameType
+    SerialNumber: serialNumberType
+    AuthenticationCode1: authenticationCodeType
+    AuthenticationCode2: authenticationCodeType
 
 
 class EnableOrganizationsRootCredentialsManagementRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -619,33 +686,42 @@ class EnableOrganizationsRootSessionsRequest(Struct, frozen=True, kw_only=True, 
     pass
 
 
+organizationsEntityPathType = Annotated[
+    str,
+    Meta(min_length=19, max_length=427, pattern="(?a)^(?:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z"),
+]
+
+organizationsPolicyIdType = Annotated[str, Meta(pattern="(?a)^(?:^p-[0-9a-zA-Z_]{8,128}$)\\Z")]
+
+
 class GenerateOrganizationsAccessReportRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EntityPath: Annotated[
-        str,
-        Meta(
-            min_length=19, max_length=427, pattern="(?a)^(?:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z"
-        ),
-    ]
-    OrganizationsPolicyId: Annotated[str, Meta(pattern="(?a)^(?:^p-[0-9a-zA-Z_]{8,128}$)\\Z")] | None = None
+    EntityPath: organizationsEntityPathType
+    OrganizationsPolicyId: organizationsPolicyIdType | None = None
+
+
+AccessAdvisorUsageGranularityType = Annotated[str, Meta(pattern="(?a)^(?:SERVICE_LEVEL|ACTION_LEVEL)\\Z")]
 
 
 class GenerateServiceLastAccessedDetailsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Granularity: Annotated[str, Meta(pattern="(?a)^(?:SERVICE_LEVEL|ACTION_LEVEL)\\Z")] | None = None
+    Arn: arnType
+    Granularity: AccessAdvisorUsageGranularityType | None = None
 
 
 class GetAccessKeyLastUsedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    AccessKeyId: accessKeyIdType
+
+
+EntityType = Annotated[str, Meta(pattern="(?a)^(?:User|Role|Group|LocalManagedPolicy|AWSManagedPolicy)\\Z")]
+
+maxItemsType = Annotated[int, Meta(ge=1, le=1000)]
+
+markerType = Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")]
 
 
 class GetAccountAuthorizationDetailsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Filter: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:User|Role|Group|LocalManagedPolicy|AWSManagedPolicy)\\Z")]] | None
-    ) = None
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    Filter: list[EntityType] | None = None
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
 
 
 class GetAccountPropertiesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -653,309 +729,252 @@ class GetAccountPropertiesRequest(Struct, frozen=True, kw_only=True, omit_defaul
 
 
 class GetContextKeysForCustomPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyInputList: list[
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-    ]
+    PolicyInputList: list[policyDocumentType]
 
 
 class GetContextKeysForPrincipalPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicySourceArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    PolicyInputList: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
+    PolicySourceArn: arnType
+    PolicyInputList: list[policyDocumentType] | None = None
 
 
 class GetDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
+    DelegationRequestId: delegationRequestIdType
     DelegationPermissionCheck: bool | None = None
 
 
 class GetGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    GroupName: groupNameType
+    PolicyName: policyNameType
 
 
 class GetGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    GroupName: groupNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+localeType = Annotated[str, Meta(min_length=2, max_length=12)]
 
 
 class GetHumanReadableSummaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EntityArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Locale: Annotated[str, Meta(min_length=2, max_length=12)] | None = None
+    EntityArn: arnType
+    Locale: localeType | None = None
 
 
 class GetInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    InstanceProfileName: instanceProfileNameType
 
 
 class GetLoginProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: userNameType | None = None
 
 
 class GetMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    SerialNumber: serialNumberType
+    UserName: userNameType | None = None
 
 
 class GetOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    OpenIDConnectProviderArn: arnType
+
+
+jobIDType = Annotated[str, Meta(min_length=36, max_length=36)]
+
+sortKeyType = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:SERVICE_NAMESPACE_ASCENDING|SERVICE_NAMESPACE_DESCENDING|LAST_AUTHENTICATED_TIME_ASCENDING|LAST_AUTHENTICATED_TIME_DESCENDING)\\Z"
+    ),
+]
 
 
 class GetOrganizationsAccessReportRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: Annotated[str, Meta(min_length=36, max_length=36)]
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    SortKey: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:SERVICE_NAMESPACE_ASCENDING|SERVICE_NAMESPACE_DESCENDING|LAST_AUTHENTICATED_TIME_ASCENDING|LAST_AUTHENTICATED_TIME_DESCENDING)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    JobId: jobIDType
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
+    SortKey: sortKeyType | None = None
 
 
 class GetPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    PolicyArn: arnType
 
 
 class GetPolicyVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    VersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")]
+    PolicyArn: arnType
+    VersionId: policyVersionIdType
 
 
 class GetRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
+    PolicyName: policyNameType
 
 
 class GetRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    RoleName: roleNameType
 
 
 class GetRoleTemplateVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    TemplateArn: arnType
     MinorVersion: int | None = None
 
 
 class GetSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    SAMLProviderArn: arnType
+
+
+encodingType = Annotated[str, Meta(pattern="(?a)^(?:SSH|PEM)\\Z")]
 
 
 class GetSSHPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Encoding: Annotated[str, Meta(pattern="(?a)^(?:SSH|PEM)\\Z")]
+    UserName: userNameType
+    SSHPublicKeyId: publicKeyIdType
+    Encoding: encodingType
 
 
 class GetServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    ServerCertificateName: serverCertificateNameType
 
 
 class GetServiceLastAccessedDetailsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: Annotated[str, Meta(min_length=36, max_length=36)]
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    JobId: jobIDType
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
+
+
+serviceNamespaceType = Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")]
 
 
 class GetServiceLastAccessedDetailsWithEntitiesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: Annotated[str, Meta(min_length=36, max_length=36)]
-    ServiceNamespace: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")]
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    JobId: jobIDType
+    ServiceNamespace: serviceNamespaceType
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
+
+
+DeletionTaskIdType = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 class GetServiceLinkedRoleDeletionStatusRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DeletionTaskId: Annotated[str, Meta(min_length=1, max_length=1000)]
+    DeletionTaskId: DeletionTaskIdType
 
 
 class GetUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: existingUserNameType
+    PolicyName: policyNameType
 
 
 class GetUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: existingUserNameType | None = None
 
 
 class ListAccessKeysRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListAccountAliasesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListAttachedGroupPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    GroupName: groupNameType
+    PathPrefix: policyPathType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListAttachedRolePoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    RoleName: roleNameType
+    PathPrefix: policyPathType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListAttachedUserPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: userNameType
+    PathPrefix: policyPathType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+ownerIdType = Annotated[str, Meta(min_length=20, max_length=2048, pattern="(?a)^(?:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z")]
 
 
 class ListDelegationRequestsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OwnerId: (
-        Annotated[str, Meta(min_length=20, max_length=2048, pattern="(?a)^(?:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    OwnerId: ownerIdType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+PolicyUsageType = Annotated[str, Meta(pattern="(?a)^(?:PermissionsPolicy|PermissionsBoundary)\\Z")]
 
 
 class ListEntitiesForPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    EntityFilter: (
-        Annotated[str, Meta(pattern="(?a)^(?:User|Role|Group|LocalManagedPolicy|AWSManagedPolicy)\\Z")] | None
-    ) = None
-    PathPrefix: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    PolicyUsageFilter: Annotated[str, Meta(pattern="(?a)^(?:PermissionsPolicy|PermissionsBoundary)\\Z")] | None = (
-        None
-    )
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PolicyArn: arnType
+    EntityFilter: EntityType | None = None
+    PathPrefix: pathType | None = None
+    PolicyUsageFilter: PolicyUsageType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListGroupPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    GroupName: groupNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListGroupsForUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+pathPrefixType = Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")]
 
 
 class ListGroupsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: pathPrefixType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListInstanceProfileTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    InstanceProfileName: instanceProfileNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListInstanceProfilesForRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    RoleName: roleNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListInstanceProfilesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: pathPrefixType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListMFADeviceTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    SerialNumber: serialNumberType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListMFADevicesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListOpenIDConnectProviderTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    OpenIDConnectProviderArn: arnType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListOpenIDConnectProvidersRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -966,81 +985,61 @@ class ListOrganizationsFeaturesRequest(Struct, frozen=True, kw_only=True, omit_d
     pass
 
 
+serviceNamespaceListType = Annotated[list[serviceNamespaceType], Meta(min_length=1, max_length=200)]
+
+
 class ListPoliciesGrantingServiceAccessRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    ServiceNamespaces: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")]],
-        Meta(min_length=1, max_length=200),
-    ]
+    Marker: markerType | None = None
+    Arn: arnType
+    ServiceNamespaces: serviceNamespaceListType
+
+
+policyScopeType = Annotated[str, Meta(pattern="(?a)^(?:All|AWS|Local)\\Z")]
 
 
 class ListPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Scope: Annotated[str, Meta(pattern="(?a)^(?:All|AWS|Local)\\Z")] | None = None
+    Scope: policyScopeType | None = None
     OnlyAttached: bool | None = None
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    PolicyUsageFilter: Annotated[str, Meta(pattern="(?a)^(?:PermissionsPolicy|PermissionsBoundary)\\Z")] | None = (
-        None
-    )
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: policyPathType | None = None
+    PolicyUsageFilter: PolicyUsageType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListPolicyTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PolicyArn: arnType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListPolicyVersionsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PolicyArn: arnType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListRolePoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    RoleName: roleNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListRoleTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    RoleName: roleNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListRolesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: pathPrefixType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListSAMLProviderTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    SAMLProviderArn: arnType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListSAMLProvidersRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1048,663 +1047,471 @@ class ListSAMLProvidersRequest(Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class ListSSHPublicKeysRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: userNameType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListServerCertificateTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    ServerCertificateName: serverCertificateNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListServerCertificatesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: pathPrefixType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListServiceSpecificCredentialsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: userNameType | None = None
     ServiceName: str | None = None
     AllUsers: bool | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListSigningCertificatesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListUserPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListUserTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    UserName: existingUserNameType
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
 
 
 class ListUsersRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PathPrefix: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:\\u002F[\\u0021-\\u007F]*)\\Z")] | None
-    ) = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    PathPrefix: pathPrefixType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+assignmentStatusType = Annotated[str, Meta(pattern="(?a)^(?:Assigned|Unassigned|Any)\\Z")]
 
 
 class ListVirtualMFADevicesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AssignmentStatus: Annotated[str, Meta(pattern="(?a)^(?:Assigned|Unassigned|Any)\\Z")] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    AssignmentStatus: assignmentStatusType | None = None
+    Marker: markerType | None = None
+    MaxItems: maxItemsType | None = None
+
+
+accountPropertyKeyType = Annotated[
+    str, Meta(min_length=1, max_length=50, pattern="(?a)^(?:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z")
+]
+
+accountPropertyValueType = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
 class PutAccountPropertiesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Properties: dict[
-        Annotated[str, Meta(min_length=1, max_length=50, pattern="(?a)^(?:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z")],
-        Annotated[str, Meta(min_length=1, max_length=1024)],
-    ]
+    Properties: dict[accountPropertyKeyType, accountPropertyValueType]
 
 
 class PutGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    GroupName: groupNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
 
 
 class PutRolePermissionsBoundaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PermissionsBoundary: Annotated[str, Meta(min_length=20, max_length=2048)]
+    RoleName: roleNameType
+    PermissionsBoundary: arnType
 
 
 class PutRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    RoleName: roleNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
 
 
 class PutUserPermissionsBoundaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PermissionsBoundary: Annotated[str, Meta(min_length=20, max_length=2048)]
+    UserName: userNameType
+    PermissionsBoundary: arnType
 
 
 class PutUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    UserName: existingUserNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
+
+
+notesType = Annotated[
+    str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
 
 
 class RejectDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
-    Notes: (
-        Annotated[
-            str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    DelegationRequestId: delegationRequestIdType
+    Notes: notesType | None = None
 
 
 class RemoveClientIDFromOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    ClientID: Annotated[str, Meta(min_length=1, max_length=255)]
+    OpenIDConnectProviderArn: arnType
+    ClientID: clientIDType
 
 
 class RemoveRoleFromInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    InstanceProfileName: instanceProfileNameType
+    RoleName: roleNameType
 
 
 class RemoveUserFromGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    GroupName: groupNameType
+    UserName: existingUserNameType
 
 
 class ResetServiceSpecificCredentialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    ServiceSpecificCredentialId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    UserName: userNameType | None = None
+    ServiceSpecificCredentialId: serviceSpecificCredentialId
 
 
 class ResyncMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    AuthenticationCode1: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]+)\\Z")]
-    AuthenticationCode2: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]+)\\Z")]
+    UserName: existingUserNameType
+    SerialNumber: serialNumberType
+    AuthenticationCode1: authenticationCodeType
+    AuthenticationCode2: authenticationCodeType
 
 
 class SendDelegationTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
+    DelegationRequestId: delegationRequestIdType
 
 
 class SetDefaultPolicyVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    VersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")]
+    PolicyArn: arnType
+    VersionId: policyVersionIdType
+
+
+globalEndpointTokenVersion = Annotated[str, Meta(pattern="(?a)^(?:v1Token|v2Token)\\Z")]
 
 
 class SetSecurityTokenServicePreferencesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GlobalEndpointTokenVersion: Annotated[str, Meta(pattern="(?a)^(?:v1Token|v2Token)\\Z")]
+    GlobalEndpointTokenVersion: globalEndpointTokenVersion
 
 
 class OrderedOrganizationPolicyType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServiceControlPolicyInputList: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
+    ServiceControlPolicyInputList: list[policyDocumentType] | None = None
+
+
+OrganizationPolicyListType = Annotated[list[OrderedOrganizationPolicyType], Meta(max_length=7)]
+
+ActionNameType = Annotated[str, Meta(min_length=3, max_length=128)]
+
+ResourceNameType = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+ContextKeyNameType = Annotated[str, Meta(min_length=5, max_length=256)]
+
+ContextKeyTypeEnum = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:string|stringList|numeric|numericList|boolean|booleanList|ip|ipList|binary|binaryList|date|dateList)\\Z"
+    ),
+]
 
 
 class ContextEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ContextKeyName: Annotated[str, Meta(min_length=5, max_length=256)] | None = None
+    ContextKeyName: ContextKeyNameType | None = None
     ContextKeyValues: list[str] | None = None
-    ContextKeyType: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:string|stringList|numeric|numericList|boolean|booleanList|ip|ipList|binary|binaryList|date|dateList)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    ContextKeyType: ContextKeyTypeEnum | None = None
+
+
+ResourceHandlingOptionType = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class SimulateCustomPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyInputList: list[
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-    ]
-    PermissionsBoundaryPolicyInputList: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
-    OrderedOrganizationPolicyInputList: (
-        Annotated[list[OrderedOrganizationPolicyType], Meta(max_length=7)] | None
-    ) = None
-    ActionNames: list[Annotated[str, Meta(min_length=3, max_length=128)]]
-    ResourceArns: list[Annotated[str, Meta(min_length=1, max_length=2048)]] | None = None
-    ResourcePolicy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    ResourceOwner: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    CallerArn: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    PolicyInputList: list[policyDocumentType]
+    PermissionsBoundaryPolicyInputList: list[policyDocumentType] | None = None
+    OrderedOrganizationPolicyInputList: OrganizationPolicyListType | None = None
+    ActionNames: list[ActionNameType]
+    ResourceArns: list[ResourceNameType] | None = None
+    ResourcePolicy: policyDocumentType | None = None
+    ResourceOwner: ResourceNameType | None = None
+    CallerArn: ResourceNameType | None = None
     ContextEntries: list[ContextEntry] | None = None
-    ResourceHandlingOption: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    ResourceHandlingOption: ResourceHandlingOptionType | None = None
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
+
+
+PolicyIdentifierPolicyType = Annotated[
+    str, Meta(pattern="(?a)^(?:inline|aws\\-managed|user\\-managed|permission\\-boundary|scp|rcp)\\Z")
+]
+
+AttachmentType = Annotated[str, Meta(pattern="(?a)^(?:user|group|role)\\Z")]
+
+AttachmentName = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
 
 
 class InlinePolicyIdentifierType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    AttachmentType: Annotated[str, Meta(pattern="(?a)^(?:user|group|role)\\Z")]
-    AttachmentName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    PolicyName: policyNameType
+    AttachmentType: AttachmentType
+    AttachmentName: AttachmentName
 
 
 class PolicyIdentifier(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyType: (
-        Annotated[
-            str, Meta(pattern="(?a)^(?:inline|aws\\-managed|user\\-managed|permission\\-boundary|scp|rcp)\\Z")
-        ]
-        | None
-    ) = None
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    PolicyType: PolicyIdentifierPolicyType | None = None
+    PolicyArn: arnType | None = None
     InlinePolicyIdentifier: InlinePolicyIdentifierType | None = None
 
 
+PolicyExclusionsListType = Annotated[list[PolicyIdentifier], Meta(max_length=256)]
+
+
 class SimulatePrincipalPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicySourceArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    PolicyInputList: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
-    PermissionsBoundaryPolicyInputList: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
-    PolicyExclusionList: Annotated[list[PolicyIdentifier], Meta(max_length=256)] | None = None
-    ActionNames: list[Annotated[str, Meta(min_length=3, max_length=128)]]
-    ResourceArns: list[Annotated[str, Meta(min_length=1, max_length=2048)]] | None = None
-    ResourcePolicy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    ResourceOwner: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    CallerArn: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    PolicySourceArn: arnType
+    PolicyInputList: list[policyDocumentType] | None = None
+    PermissionsBoundaryPolicyInputList: list[policyDocumentType] | None = None
+    PolicyExclusionList: PolicyExclusionsListType | None = None
+    ActionNames: list[ActionNameType]
+    ResourceArns: list[ResourceNameType] | None = None
+    ResourcePolicy: policyDocumentType | None = None
+    ResourceOwner: ResourceNameType | None = None
+    CallerArn: ResourceNameType | None = None
     ContextEntries: list[ContextEntry] | None = None
-    ResourceHandlingOption: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    MaxItems: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    ResourceHandlingOption: ResourceHandlingOptionType | None = None
+    MaxItems: maxItemsType | None = None
+    Marker: markerType | None = None
 
 
 class TagInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    InstanceProfileName: instanceProfileNameType
+    Tags: tagListType
 
 
 class TagMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    SerialNumber: serialNumberType
+    Tags: tagListType
 
 
 class TagOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    OpenIDConnectProviderArn: arnType
+    Tags: tagListType
 
 
 class TagPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    PolicyArn: arnType
+    Tags: tagListType
 
 
 class TagRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    RoleName: roleNameType
+    Tags: tagListType
 
 
 class TagSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    SAMLProviderArn: arnType
+    Tags: tagListType
 
 
 class TagServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    ServerCertificateName: serverCertificateNameType
+    Tags: tagListType
 
 
 class TagUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    UserName: existingUserNameType
+    Tags: tagListType
+
+
+tagKeyListType = Annotated[list[tagKeyType], Meta(max_length=50)]
 
 
 class UntagInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    InstanceProfileName: instanceProfileNameType
+    TagKeys: tagKeyListType
 
 
 class UntagMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    SerialNumber: serialNumberType
+    TagKeys: tagKeyListType
 
 
 class UntagOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    OpenIDConnectProviderArn: arnType
+    TagKeys: tagKeyListType
 
 
 class UntagPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    PolicyArn: arnType
+    TagKeys: tagKeyListType
 
 
 class UntagRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    RoleName: roleNameType
+    TagKeys: tagKeyListType
 
 
 class UntagSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    SAMLProviderArn: arnType
+    TagKeys: tagKeyListType
 
 
 class UntagServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    ServerCertificateName: serverCertificateNameType
+    TagKeys: tagKeyListType
 
 
 class UntagUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    TagKeys: Annotated[
-        list[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=128,
-                    pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                ),
-            ]
-        ],
-        Meta(max_length=50),
-    ]
+    UserName: existingUserNameType
+    TagKeys: tagKeyListType
+
+
+statusType = Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
 
 
 class UpdateAccessKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: existingUserNameType | None = None
+    AccessKeyId: accessKeyIdType
+    Status: statusType
+
+
+minimumPasswordLengthType = Annotated[int, Meta(ge=6, le=128)]
+
+maxPasswordAgeType = Annotated[int, Meta(ge=1, le=1095)]
+
+passwordReusePreventionType = Annotated[int, Meta(ge=1, le=24)]
 
 
 class UpdateAccountPasswordPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    MinimumPasswordLength: Annotated[int, Meta(ge=6, le=128)] | None = None
+    MinimumPasswordLength: minimumPasswordLengthType | None = None
     RequireSymbols: bool | None = None
     RequireNumbers: bool | None = None
     RequireUppercaseCharacters: bool | None = None
     RequireLowercaseCharacters: bool | None = None
     AllowUsersToChangePassword: bool | None = None
-    MaxPasswordAge: Annotated[int, Meta(ge=1, le=1095)] | None = None
-    PasswordReusePrevention: Annotated[int, Meta(ge=1, le=24)] | None = None
+    MaxPasswordAge: maxPasswordAgeType | None = None
+    PasswordReusePrevention: passwordReusePreventionType | None = None
     HardExpiry: bool | None = None
 
 
 class UpdateAssumeRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    RoleName: roleNameType
+    PolicyDocument: policyDocumentType
 
 
 class UpdateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
-    Notes: (
-        Annotated[
-            str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    DelegationRequestId: delegationRequestIdType
+    Notes: notesType | None = None
 
 
 class UpdateGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    NewPath: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    NewGroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = (
-        None
-    )
+    GroupName: groupNameType
+    NewPath: pathType | None = None
+    NewGroupName: groupNameType | None = None
 
 
 class UpdateLoginProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Password: (
-        Annotated[
-            str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
+    UserName: userNameType
+    Password: passwordType | None = None
     PasswordResetRequired: bool | None = None
 
 
 class UpdateOpenIDConnectProviderThumbprintRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    ThumbprintList: list[Annotated[str, Meta(min_length=40, max_length=40)]]
+    OpenIDConnectProviderArn: arnType
+    ThumbprintList: list[thumbprintType]
 
 
 class UpdateRoleDescriptionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Description: Annotated[
-        str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-    ]
+    RoleName: roleNameType
+    Description: roleDescriptionType
 
 
 class UpdateRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Description: (
-        Annotated[
-            str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    MaxSessionDuration: Annotated[int, Meta(ge=3600, le=43200)] | None = None
+    RoleName: roleNameType
+    Description: roleDescriptionType | None = None
+    MaxSessionDuration: roleMaxSessionDurationType | None = None
+
+
+privateKeyIdType = Annotated[str, Meta(min_length=22, max_length=64, pattern="(?a)^(?:[A-Z0-9]+)\\Z")]
 
 
 class UpdateSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLMetadataDocument: Annotated[str, Meta(min_length=1000, max_length=10000000)] | None = None
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    AssertionEncryptionMode: Annotated[str, Meta(pattern="(?a)^(?:Required|Allowed)\\Z")] | None = None
-    AddPrivateKey: (
-        Annotated[
-            str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
-    RemovePrivateKey: Annotated[str, Meta(min_length=22, max_length=64, pattern="(?a)^(?:[A-Z0-9]+)\\Z")] | None = (
-        None
-    )
+    SAMLMetadataDocument: SAMLMetadataDocumentType | None = None
+    SAMLProviderArn: arnType
+    AssertionEncryptionMode: assertionEncryptionModeType | None = None
+    AddPrivateKey: privateKeyType | None = None
+    RemovePrivateKey: privateKeyIdType | None = None
 
 
 class UpdateSSHPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType
+    SSHPublicKeyId: publicKeyIdType
+    Status: statusType
 
 
 class UpdateServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    NewPath: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    NewServerCertificateName: (
-        Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None
-    ) = None
+    ServerCertificateName: serverCertificateNameType
+    NewPath: pathType | None = None
+    NewServerCertificateName: serverCertificateNameType | None = None
 
 
 class UpdateServiceSpecificCredentialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    ServiceSpecificCredentialId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType | None = None
+    ServiceSpecificCredentialId: serviceSpecificCredentialId
+    Status: statusType
 
 
 class UpdateSigningCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    CertificateId: Annotated[str, Meta(min_length=24, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: existingUserNameType | None = None
+    CertificateId: certificateIdType
+    Status: statusType
 
 
 class UpdateUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    NewPath: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    NewUserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: existingUserNameType
+    NewPath: pathType | None = None
+    NewUserName: userNameType | None = None
+
+
+publicKeyMaterialType = Annotated[
+    str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 
 class UploadSSHPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    UserName: userNameType
+    SSHPublicKeyBody: publicKeyMaterialType
+
+
+certificateBodyType = Annotated[
+    str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
+
+certificateChainType = Annotated[
+    str, Meta(min_length=1, max_length=2097152, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 
 class UploadServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    CertificateBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    PrivateKey: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    CertificateChain: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=2097152, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Path: pathType | None = None
+    ServerCertificateName: serverCertificateNameType
+    CertificateBody: certificateBodyType
+    PrivateKey: privateKeyType
+    CertificateChain: certificateChainType | None = None
+    Tags: tagListType | None = None
 
 
 class UploadSigningCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    CertificateBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    UserName: existingUserNameType | None = None
+    CertificateBody: certificateBodyType
+
+
+idType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+
+PermissionsBoundaryAttachmentType = Annotated[str, Meta(pattern="(?a)^(?:PermissionsBoundaryPolicy)\\Z")]
 
 
 class AttachedPermissionsBoundary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PermissionsBoundaryType: Annotated[str, Meta(pattern="(?a)^(?:PermissionsBoundaryPolicy)\\Z")] | None = None
-    PermissionsBoundaryArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    PermissionsBoundaryType: PermissionsBoundaryAttachmentType | None = None
+    PermissionsBoundaryArn: arnType | None = None
 
 
 class RoleLastUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1713,34 +1520,21 @@ class RoleLastUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SourceRoleTemplate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    TemplateArn: arnType
     TemplateMinorVersion: int
 
 
 class Role(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: Annotated[
-        str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
-    ]
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    RoleId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    Path: pathType
+    RoleName: roleNameType
+    RoleId: idType
+    Arn: arnType
     CreateDate: float
-    AssumeRolePolicyDocument: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    Description: (
-        Annotated[
-            str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    MaxSessionDuration: Annotated[int, Meta(ge=3600, le=43200)] | None = None
+    AssumeRolePolicyDocument: policyDocumentType | None = None
+    Description: roleDescriptionType | None = None
+    MaxSessionDuration: roleMaxSessionDurationType | None = None
     PermissionsBoundary: AttachedPermissionsBoundary | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
     RoleLastUsed: RoleLastUsed | None = None
     SourceRoleTemplate: SourceRoleTemplate | None = None
 
@@ -1750,9 +1544,9 @@ class AcquireRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType
+    AccessKeyId: accessKeyIdType
+    Status: statusType
     SecretAccessKey: str
     CreateDate: float | None = None
 
@@ -1761,20 +1555,19 @@ class CreateAccessKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
     AccessKey: AccessKey
 
 
+consoleDeepLinkType = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
 class CreateDelegationRequestResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ConsoleDeepLink: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    DelegationRequestId: (
-        Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")] | None
-    ) = None
+    ConsoleDeepLink: consoleDeepLinkType | None = None
+    DelegationRequestId: delegationRequestIdType | None = None
 
 
 class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: Annotated[
-        str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
-    ]
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    GroupId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    Path: pathType
+    GroupName: groupNameType
+    GroupId: idType
+    Arn: arnType
     CreateDate: float
 
 
@@ -1783,15 +1576,13 @@ class CreateGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class InstanceProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: Annotated[
-        str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
-    ]
-    InstanceProfileName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    InstanceProfileId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    Path: pathType
+    InstanceProfileName: instanceProfileNameType
+    InstanceProfileId: idType
+    Arn: arnType
     CreateDate: float
     Roles: list[Role]
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class CreateInstanceProfileResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1799,7 +1590,7 @@ class CreateInstanceProfileResponse(Struct, frozen=True, kw_only=True, omit_defa
 
 
 class LoginProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+    UserName: userNameType
     CreateDate: float
     PasswordResetRequired: bool | None = None
 
@@ -1809,26 +1600,23 @@ class CreateLoginProfileResponse(Struct, frozen=True, kw_only=True, omit_default
 
 
 class CreateOpenIDConnectProviderResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OpenIDConnectProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    OpenIDConnectProviderArn: arnType | None = None
+    Tags: tagListType | None = None
 
 
 class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    PolicyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Path: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    DefaultVersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")] | None = None
+    PolicyName: policyNameType | None = None
+    PolicyId: idType | None = None
+    Arn: arnType | None = None
+    Path: policyPathType | None = None
+    DefaultVersionId: policyVersionIdType | None = None
     AttachmentCount: int | None = None
     PermissionsBoundaryUsageCount: int | None = None
     IsAttachable: bool | None = None
-    Description: Annotated[str, Meta(max_length=1000)] | None = None
+    Description: policyDescriptionType | None = None
     CreateDate: float | None = None
     UpdateDate: float | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class CreatePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1836,14 +1624,8 @@ class CreatePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class PolicyVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Document: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    VersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")] | None = None
+    Document: policyDocumentType | None = None
+    VersionId: policyVersionIdType | None = None
     IsDefaultVersion: bool | None = None
     CreateDate: float | None = None
 
@@ -1857,25 +1639,30 @@ class CreateRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CreateSAMLProviderResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    SAMLProviderArn: arnType | None = None
+    Tags: tagListType | None = None
 
 
 class CreateServiceLinkedRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Role: Role | None = None
 
 
+serviceUserName = Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+
+serviceCredentialAlias = Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+
+
 class ServiceSpecificCredential(Struct, frozen=True, kw_only=True, omit_defaults=True):
     CreateDate: float
     ExpirationDate: float | None = None
     ServiceName: str
-    ServiceUserName: Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = None
+    ServiceUserName: serviceUserName | None = None
     ServicePassword: str | None = None
-    ServiceCredentialAlias: Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    ServiceCredentialAlias: serviceCredentialAlias | None = None
     ServiceCredentialSecret: str | None = None
-    ServiceSpecificCredentialId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    ServiceSpecificCredentialId: serviceSpecificCredentialId
+    UserName: userNameType
+    Status: statusType
 
 
 class CreateServiceSpecificCredentialResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1883,16 +1670,14 @@ class CreateServiceSpecificCredentialResponse(Struct, frozen=True, kw_only=True,
 
 
 class User(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: Annotated[
-        str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
-    ]
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    UserId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    Path: pathType
+    UserName: userNameType
+    UserId: idType
+    Arn: arnType
     CreateDate: float
     PasswordLastUsed: float | None = None
     PermissionsBoundary: AttachedPermissionsBoundary | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class CreateUserResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1900,12 +1685,12 @@ class CreateUserResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class VirtualMFADevice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
+    SerialNumber: serialNumberType
     Base32StringSeed: bytes | None = None
     QRCodePNG: bytes | None = None
     User: User | None = None
     EnableDate: float | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class CreateVirtualMFADeviceResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1913,52 +1698,52 @@ class CreateVirtualMFADeviceResponse(Struct, frozen=True, kw_only=True, omit_def
 
 
 class DeleteServiceLinkedRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DeletionTaskId: Annotated[str, Meta(min_length=1, max_length=1000)]
+    DeletionTaskId: DeletionTaskIdType
+
+
+OrganizationIdType = Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")]
+
+FeatureType = Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]
 
 
 class DisableOrganizationsRootCredentialsManagementResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OrganizationId: Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")] | None = None
-    EnabledFeatures: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]] | None
-    ) = None
+    OrganizationId: OrganizationIdType | None = None
+    EnabledFeatures: list[FeatureType] | None = None
 
 
 class DisableOrganizationsRootSessionsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OrganizationId: Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")] | None = None
-    EnabledFeatures: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]] | None
-    ) = None
+    OrganizationId: OrganizationIdType | None = None
+    EnabledFeatures: list[FeatureType] | None = None
 
 
 class EnableOrganizationsRootCredentialsManagementResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OrganizationId: Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")] | None = None
-    EnabledFeatures: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]] | None
-    ) = None
+    OrganizationId: OrganizationIdType | None = None
+    EnabledFeatures: list[FeatureType] | None = None
 
 
 class EnableOrganizationsRootSessionsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OrganizationId: Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")] | None = None
-    EnabledFeatures: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]] | None
-    ) = None
+    OrganizationId: OrganizationIdType | None = None
+    EnabledFeatures: list[FeatureType] | None = None
 
 
 class EnableOutboundWebIdentityFederationResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     IssuerIdentifier: str | None = None
 
 
+ReportStateType = Annotated[str, Meta(pattern="(?a)^(?:STARTED|INPROGRESS|COMPLETE)\\Z")]
+
+
 class GenerateCredentialReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    State: Annotated[str, Meta(pattern="(?a)^(?:STARTED|INPROGRESS|COMPLETE)\\Z")] | None = None
+    State: ReportStateType | None = None
     Description: str | None = None
 
 
 class GenerateOrganizationsAccessReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: Annotated[str, Meta(min_length=36, max_length=36)] | None = None
+    JobId: jobIDType | None = None
 
 
 class GenerateServiceLastAccessedDetailsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: Annotated[str, Meta(min_length=36, max_length=36)] | None = None
+    JobId: jobIDType | None = None
 
 
 class AccessKeyLastUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1968,103 +1753,68 @@ class AccessKeyLastUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetAccessKeyLastUsedResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: existingUserNameType | None = None
     AccessKeyLastUsed: AccessKeyLastUsed | None = None
 
 
 class PolicyDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    PolicyDocument: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
+    PolicyName: policyNameType | None = None
+    PolicyDocument: policyDocumentType | None = None
 
 
 class AttachedPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    PolicyName: policyNameType | None = None
+    PolicyArn: arnType | None = None
 
 
 class UserDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    UserId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    Path: pathType | None = None
+    UserName: userNameType | None = None
+    UserId: idType | None = None
+    Arn: arnType | None = None
     CreateDate: float | None = None
     UserPolicyList: list[PolicyDetail] | None = None
-    GroupList: (
-        list[Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]] | None
-    ) = None
+    GroupList: list[groupNameType] | None = None
     AttachedManagedPolicies: list[AttachedPolicy] | None = None
     PermissionsBoundary: AttachedPermissionsBoundary | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class GroupDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    GroupId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    Path: pathType | None = None
+    GroupName: groupNameType | None = None
+    GroupId: idType | None = None
+    Arn: arnType | None = None
     CreateDate: float | None = None
     GroupPolicyList: list[PolicyDetail] | None = None
     AttachedManagedPolicies: list[AttachedPolicy] | None = None
 
 
 class RoleDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    RoleId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    Path: pathType | None = None
+    RoleName: roleNameType | None = None
+    RoleId: idType | None = None
+    Arn: arnType | None = None
     CreateDate: float | None = None
-    AssumeRolePolicyDocument: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
+    AssumeRolePolicyDocument: policyDocumentType | None = None
     InstanceProfileList: list[InstanceProfile] | None = None
     RolePolicyList: list[PolicyDetail] | None = None
     AttachedManagedPolicies: list[AttachedPolicy] | None = None
     PermissionsBoundary: AttachedPermissionsBoundary | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
     RoleLastUsed: RoleLastUsed | None = None
 
 
 class ManagedPolicyDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    PolicyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Path: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z")]
-        | None
-    ) = None
-    DefaultVersionId: Annotated[str, Meta(pattern="(?a)^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z")] | None = None
+    PolicyName: policyNameType | None = None
+    PolicyId: idType | None = None
+    Arn: arnType | None = None
+    Path: policyPathType | None = None
+    DefaultVersionId: policyVersionIdType | None = None
     AttachmentCount: int | None = None
     PermissionsBoundaryUsageCount: int | None = None
     IsAttachable: bool | None = None
-    Description: Annotated[str, Meta(max_length=1000)] | None = None
+    Description: policyDescriptionType | None = None
     CreateDate: float | None = None
     UpdateDate: float | None = None
     PolicyVersionList: list[PolicyVersion] | None = None
@@ -2080,15 +1830,15 @@ class GetAccountAuthorizationDetailsResponse(Struct, frozen=True, kw_only=True, 
 
 
 class PasswordPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    MinimumPasswordLength: Annotated[int, Meta(ge=6, le=128)] | None = None
+    MinimumPasswordLength: minimumPasswordLengthType | None = None
     RequireSymbols: bool | None = None
     RequireNumbers: bool | None = None
     RequireUppercaseCharacters: bool | None = None
     RequireLowercaseCharacters: bool | None = None
     AllowUsersToChangePassword: bool | None = None
     ExpirePasswords: bool | None = None
-    MaxPasswordAge: Annotated[int, Meta(ge=1, le=1095)] | None = None
-    PasswordReusePrevention: Annotated[int, Meta(ge=1, le=24)] | None = None
+    MaxPasswordAge: maxPasswordAgeType | None = None
+    PasswordReusePrevention: passwordReusePreventionType | None = None
     HardExpiry: bool | None = None
 
 
@@ -2097,112 +1847,75 @@ class GetAccountPasswordPolicyResponse(Struct, frozen=True, kw_only=True, omit_d
 
 
 class GetAccountPropertiesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Properties: (
-        dict[
-            Annotated[str, Meta(min_length=1, max_length=50, pattern="(?a)^(?:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z")],
-            Annotated[str, Meta(min_length=1, max_length=1024)],
-        ]
-        | None
-    ) = None
+    Properties: dict[accountPropertyKeyType, accountPropertyValueType] | None = None
+
+
+summaryKeyType = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:Users|UsersQuota|Groups|GroupsQuota|ServerCertificates|ServerCertificatesQuota|UserPolicySizeQuota|GroupPolicySizeQuota|GroupsPerUserQuota|SigningCertificatesPerUserQuota|AccessKeysPerUserQuota|MFADevices|MFADevicesInUse|AccountMFAEnabled|AccountAccessKeysPresent|AccountPasswordPresent|AccountSigningCertificatesPresent|AttachedPoliciesPerGroupQuota|AttachedPoliciesPerRoleQuota|AttachedPoliciesPerUserQuota|Policies|PoliciesQuota|PolicySizeQuota|PolicyVersionsInUse|PolicyVersionsInUseQuota|VersionsPerPolicyQuota|GlobalEndpointTokenVersion|AssumeRolePolicySizeQuota|InstanceProfiles|InstanceProfilesQuota|Providers|RolePolicySizeQuota|Roles|RolesQuota)\\Z"
+    ),
+]
 
 
 class GetAccountSummaryResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SummaryMap: (
-        dict[
-            Annotated[
-                str,
-                Meta(
-                    pattern="(?a)^(?:Users|UsersQuota|Groups|GroupsQuota|ServerCertificates|ServerCertificatesQuota|UserPolicySizeQuota|GroupPolicySizeQuota|GroupsPerUserQuota|SigningCertificatesPerUserQuota|AccessKeysPerUserQuota|MFADevices|MFADevicesInUse|AccountMFAEnabled|AccountAccessKeysPresent|AccountPasswordPresent|AccountSigningCertificatesPresent|AttachedPoliciesPerGroupQuota|AttachedPoliciesPerRoleQuota|AttachedPoliciesPerUserQuota|Policies|PoliciesQuota|PolicySizeQuota|PolicyVersionsInUse|PolicyVersionsInUseQuota|VersionsPerPolicyQuota|GlobalEndpointTokenVersion|AssumeRolePolicySizeQuota|InstanceProfiles|InstanceProfilesQuota|Providers|RolePolicySizeQuota|Roles|RolesQuota)\\Z"
-                ),
-            ],
-            int,
-        ]
-        | None
-    ) = None
+    SummaryMap: dict[summaryKeyType, int] | None = None
 
 
 class GetContextKeysForPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ContextKeyNames: list[Annotated[str, Meta(min_length=5, max_length=256)]] | None = None
+    ContextKeyNames: list[ContextKeyNameType] | None = None
+
+
+ReportFormatType = Annotated[str, Meta(pattern="(?a)^(?:text/csv)\\Z")]
 
 
 class GetCredentialReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Content: bytes | None = None
-    ReportFormat: Annotated[str, Meta(pattern="(?a)^(?:text/csv)\\Z")] | None = None
+    ReportFormat: ReportFormatType | None = None
     GeneratedTime: float | None = None
 
 
+stateType = Annotated[
+    str, Meta(pattern="(?a)^(?:UNASSIGNED|ASSIGNED|PENDING_APPROVAL|FINALIZED|ACCEPTED|REJECTED|EXPIRED)\\Z")
+]
+
+requestorNameType = Annotated[
+    str, Meta(max_length=30, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
+
+
 class DelegationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: (
-        Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")] | None
-    ) = None
-    OwnerAccountId: Annotated[str, Meta(pattern="(?a)^(?:\\d{12})\\Z")] | None = None
-    Description: (
-        Annotated[
-            str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    RequestMessage: (
-        Annotated[
-            str, Meta(max_length=200, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    DelegationRequestId: delegationRequestIdType | None = None
+    OwnerAccountId: accountIdType | None = None
+    Description: delegationRequestDescriptionType | None = None
+    RequestMessage: requestMessageType | None = None
     Permissions: DelegationPermission | None = None
     PermissionPolicy: str | None = None
-    RolePermissionRestrictionArns: list[Annotated[str, Meta(min_length=20, max_length=2048)]] | None = None
-    OwnerId: (
-        Annotated[str, Meta(min_length=20, max_length=2048, pattern="(?a)^(?:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z")] | None
-    ) = None
-    ApproverId: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    State: (
-        Annotated[
-            str,
-            Meta(pattern="(?a)^(?:UNASSIGNED|ASSIGNED|PENDING_APPROVAL|FINALIZED|ACCEPTED|REJECTED|EXPIRED)\\Z"),
-        ]
-        | None
-    ) = None
+    RolePermissionRestrictionArns: list[arnType] | None = None
+    OwnerId: ownerIdType | None = None
+    ApproverId: arnType | None = None
+    State: stateType | None = None
     ExpirationTime: float | None = None
-    RequestorId: Annotated[str, Meta(pattern="(?a)^(?:\\d{12})\\Z")] | None = None
-    RequestorName: (
-        Annotated[
-            str, Meta(max_length=30, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    RequestorId: accountIdType | None = None
+    RequestorName: requestorNameType | None = None
     CreateDate: float | None = None
-    SessionDuration: Annotated[int, Meta(ge=300, le=43200)] | None = None
-    RedirectUrl: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                pattern="(?a)^(?:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    Notes: (
-        Annotated[
-            str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
-    RejectionReason: (
-        Annotated[
-            str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    SessionDuration: sessionDurationType | None = None
+    RedirectUrl: redirectUrlType | None = None
+    Notes: notesType | None = None
+    RejectionReason: notesType | None = None
     OnlySendByOwner: bool | None = None
     UpdatedTime: float | None = None
 
 
+permissionCheckStatusType = Annotated[str, Meta(pattern="(?a)^(?:COMPLETE|IN_PROGRESS|FAILED)\\Z")]
+
+permissionCheckResultType = Annotated[str, Meta(pattern="(?a)^(?:ALLOWED|DENIED|UNSURE)\\Z")]
+
+
 class GetDelegationRequestResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     DelegationRequest: DelegationRequest | None = None
-    PermissionCheckStatus: Annotated[str, Meta(pattern="(?a)^(?:COMPLETE|IN_PROGRESS|FAILED)\\Z")] | None = None
-    PermissionCheckResult: Annotated[str, Meta(pattern="(?a)^(?:ALLOWED|DENIED|UNSURE)\\Z")] | None = None
+    PermissionCheckStatus: permissionCheckStatusType | None = None
+    PermissionCheckResult: permissionCheckResultType | None = None
 
 
 class GetGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2213,19 +1926,20 @@ class GetGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetGroupPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    GroupName: groupNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
+
+
+summaryContentType = Annotated[str, Meta(max_length=10000)]
+
+summaryStateType = Annotated[str, Meta(pattern="(?a)^(?:AVAILABLE|NOT_AVAILABLE|NOT_SUPPORTED|FAILED)\\Z")]
 
 
 class GetHumanReadableSummaryResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SummaryContent: Annotated[str, Meta(max_length=10000)] | None = None
-    Locale: Annotated[str, Meta(min_length=2, max_length=12)] | None = None
-    SummaryState: (
-        Annotated[str, Meta(pattern="(?a)^(?:AVAILABLE|NOT_AVAILABLE|NOT_SUPPORTED|FAILED)\\Z")] | None
-    ) = None
+    SummaryContent: summaryContentType | None = None
+    Locale: localeType | None = None
+    SummaryState: summaryStateType | None = None
 
 
 class GetInstanceProfileResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2236,42 +1950,34 @@ class GetLoginProfileResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
     LoginProfile: LoginProfile
 
 
+CertificationKeyType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")]
+
+CertificationValueType = Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")]
+
+
 class GetMFADeviceResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
+    UserName: userNameType | None = None
+    SerialNumber: serialNumberType
     EnableDate: float | None = None
-    Certifications: (
-        dict[
-            Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")],
-            Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")],
-        ]
-        | None
-    ) = None
+    Certifications: dict[CertificationKeyType, CertificationValueType] | None = None
 
 
 class GetOpenIDConnectProviderResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Url: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    ClientIDList: list[Annotated[str, Meta(min_length=1, max_length=255)]] | None = None
-    ThumbprintList: list[Annotated[str, Meta(min_length=40, max_length=40)]] | None = None
+    Url: OpenIDConnectProviderUrlType | None = None
+    ClientIDList: list[clientIDType] | None = None
+    ThumbprintList: list[thumbprintType] | None = None
     CreateDate: float | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
+
+
+jobStatusType = Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
 
 
 class AccessDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServiceName: str
-    ServiceNamespace: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")]
+    ServiceNamespace: serviceNamespaceType
     Region: str | None = None
-    EntityPath: (
-        Annotated[
-            str,
-            Meta(
-                min_length=19,
-                max_length=427,
-                pattern="(?a)^(?:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    EntityPath: organizationsEntityPathType | None = None
     LastAuthenticatedTime: float | None = None
     TotalAuthenticatedEntities: int | None = None
 
@@ -2282,16 +1988,14 @@ class ErrorDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetOrganizationsAccessReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobStatus: Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
+    JobStatus: jobStatusType
     JobCreationDate: float
     JobCompletionDate: float | None = None
     NumberOfServicesAccessible: int | None = None
     NumberOfServicesNotAccessed: int | None = None
     AccessDetails: list[AccessDetail] | None = None
     IsTruncated: bool | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    Marker: markerType | None = None
     ErrorDetails: ErrorDetails | None = None
 
 
@@ -2313,94 +2017,106 @@ class GetRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetRolePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    RoleName: roleNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
+
+
+roleTemplateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.\\-]+)\\Z")]
+
+roleTemplateDescriptionType = Annotated[
+    str, Meta(max_length=512, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
+]
+
+managedByTypeType = Annotated[str, Meta(pattern="(?a)^(?:Service)\\Z")]
+
+managedByValueType = Annotated[str, Meta(min_length=1, max_length=128)]
+
+roleNamePatternType = Annotated[str, Meta(min_length=1, max_length=256)]
+
+rolePathPatternType = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=256, pattern="(?a)^(?:/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/)\\Z"
+    ),
+]
+
+roleDescriptionPatternType = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class InlinePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
+
+
+parameterNameType = Annotated[str, Meta(min_length=1, max_length=128)]
+
+parameterTypeType = Annotated[str, Meta(pattern="(?a)^(?:String|StringList|Number|NumberList|Arn|ArnList)\\Z")]
+
+parameterSubTypeType = Annotated[str, Meta(max_length=256)]
+
+parameterDescriptionType = Annotated[str, Meta(max_length=1000)]
+
+parameterDefaultValueType = Annotated[str, Meta(max_length=1024)]
 
 
 class ParameterDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Name: Annotated[str, Meta(min_length=1, max_length=128)]
-    Type: Annotated[str, Meta(pattern="(?a)^(?:String|StringList|Number|NumberList|Arn|ArnList)\\Z")]
-    SubType: Annotated[str, Meta(max_length=256)] | None = None
-    Description: Annotated[str, Meta(max_length=1000)] | None = None
+    Name: parameterNameType
+    Type: parameterTypeType
+    SubType: parameterSubTypeType | None = None
+    Description: parameterDescriptionType | None = None
     IsRequired: bool | None = None
-    DefaultValue: Annotated[str, Meta(max_length=1024)] | None = None
+    DefaultValue: parameterDefaultValueType | None = None
     Immutable: bool | None = None
 
 
+tagTemplateKeyType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]+)\\Z",
+    ),
+]
+
+tagTemplateValueType = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]*)\\Z",
+    ),
+]
+
+
 class TagTemplate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Key: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=128,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]+)\\Z",
-        ),
-    ]
-    Value: Annotated[
-        str,
-        Meta(
-            max_length=256,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]*)\\Z",
-        ),
-    ]
+    Key: tagTemplateKeyType
+    Value: tagTemplateValueType
+
+
+tagTemplateListType = Annotated[list[TagTemplate], Meta(max_length=50)]
 
 
 class RoleTemplateVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    TemplateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.\\-]+)\\Z")] | None = (
-        None
-    )
-    TemplateVersionId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = (
-        None
-    )
-    Description: (
-        Annotated[
-            str, Meta(max_length=512, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-        ]
-        | None
-    ) = None
+    TemplateArn: arnType | None = None
+    TemplateName: roleTemplateNameType | None = None
+    TemplateVersionId: idType | None = None
+    Description: roleTemplateDescriptionType | None = None
     MajorVersion: int | None = None
     DefaultMinorVersion: int | None = None
-    ManagedByType: Annotated[str, Meta(pattern="(?a)^(?:Service)\\Z")] | None = None
-    ManagedByValue: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    ManagedByType: managedByTypeType | None = None
+    ManagedByValue: managedByValueType | None = None
     Enabled: bool | None = None
     MinorVersion: int | None = None
-    RoleNamePattern: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    RolePathPattern: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=256,
-                pattern="(?a)^(?:/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    RoleDescriptionPattern: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
-    AssumeRolePolicyDocumentTemplate: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
+    RoleNamePattern: roleNamePatternType | None = None
+    RolePathPattern: rolePathPatternType | None = None
+    RoleDescriptionPattern: roleDescriptionPatternType | None = None
+    AssumeRolePolicyDocumentTemplate: policyDocumentType | None = None
     InlinePolicyTemplates: list[InlinePolicy] | None = None
-    ManagedPolicyArns: list[Annotated[str, Meta(min_length=20, max_length=2048)]] | None = None
-    PermissionBoundaryArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    ManagedPolicyArns: list[arnType] | None = None
+    PermissionBoundaryArn: arnType | None = None
     ParametersDefinition: list[ParameterDefinition] | None = None
-    RoleTagsTemplate: Annotated[list[TagTemplate], Meta(max_length=50)] | None = None
-    MaxSessionDuration: Annotated[int, Meta(ge=3600, le=43200)] | None = None
+    RoleTagsTemplate: tagTemplateListType | None = None
+    MaxSessionDuration: roleMaxSessionDurationType | None = None
     VersionEnabled: bool | None = None
     CreateTimestamp: float | None = None
     UpdateTimestamp: float | None = None
@@ -2411,30 +2127,32 @@ class GetRoleTemplateVersionResponse(Struct, frozen=True, kw_only=True, omit_def
 
 
 class SAMLPrivateKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=22, max_length=64, pattern="(?a)^(?:[A-Z0-9]+)\\Z")] | None = None
+    KeyId: privateKeyIdType | None = None
     Timestamp: float | None = None
 
 
+privateKeyList = Annotated[list[SAMLPrivateKey], Meta(max_length=2)]
+
+
 class GetSAMLProviderResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderUUID: Annotated[str, Meta(min_length=22, max_length=64, pattern="(?a)^(?:[A-Z0-9]+)\\Z")] | None = (
-        None
-    )
-    SAMLMetadataDocument: Annotated[str, Meta(min_length=1000, max_length=10000000)] | None = None
+    SAMLProviderUUID: privateKeyIdType | None = None
+    SAMLMetadataDocument: SAMLMetadataDocumentType | None = None
     CreateDate: float | None = None
     ValidUntil: float | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
-    AssertionEncryptionMode: Annotated[str, Meta(pattern="(?a)^(?:Required|Allowed)\\Z")] | None = None
-    PrivateKeyList: Annotated[list[SAMLPrivateKey], Meta(max_length=2)] | None = None
+    Tags: tagListType | None = None
+    AssertionEncryptionMode: assertionEncryptionModeType | None = None
+    PrivateKeyList: privateKeyList | None = None
+
+
+publicKeyFingerprintType = Annotated[str, Meta(min_length=48, max_length=48, pattern="(?a)^(?:[:\\w]+)\\Z")]
 
 
 class SSHPublicKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Fingerprint: Annotated[str, Meta(min_length=48, max_length=48, pattern="(?a)^(?:[:\\w]+)\\Z")]
-    SSHPublicKeyBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType
+    SSHPublicKeyId: publicKeyIdType
+    Fingerprint: publicKeyFingerprintType
+    SSHPublicKeyBody: publicKeyMaterialType
+    Status: statusType
     UploadDate: float | None = None
 
 
@@ -2443,29 +2161,19 @@ class GetSSHPublicKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class ServerCertificateMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: Annotated[
-        str, Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z")
-    ]
-    ServerCertificateName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    ServerCertificateId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    Path: pathType
+    ServerCertificateName: serverCertificateNameType
+    ServerCertificateId: idType
+    Arn: arnType
     UploadDate: float | None = None
     Expiration: float | None = None
 
 
 class ServerCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServerCertificateMetadata: ServerCertificateMetadata
-    CertificateBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    CertificateChain: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=2097152, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    CertificateBody: certificateBodyType
+    CertificateChain: certificateChainType | None = None
+    Tags: tagListType | None = None
 
 
 class GetServerCertificateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2474,7 +2182,7 @@ class GetServerCertificateResponse(Struct, frozen=True, kw_only=True, omit_defau
 
 class TrackedActionLastAccessed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ActionName: str | None = None
-    LastAccessedEntity: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    LastAccessedEntity: arnType | None = None
     LastAccessedTime: float | None = None
     LastAccessedRegion: str | None = None
 
@@ -2482,16 +2190,16 @@ class TrackedActionLastAccessed(Struct, frozen=True, kw_only=True, omit_defaults
 class ServiceLastAccessed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServiceName: str
     LastAuthenticated: float | None = None
-    ServiceNamespace: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")]
-    LastAuthenticatedEntity: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    ServiceNamespace: serviceNamespaceType
+    LastAuthenticatedEntity: arnType | None = None
     LastAuthenticatedRegion: str | None = None
     TotalAuthenticatedEntities: int | None = None
     TrackedActionsLastAccessed: list[TrackedActionLastAccessed] | None = None
 
 
 class GetServiceLastAccessedDetailsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobStatus: Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
-    JobType: Annotated[str, Meta(pattern="(?a)^(?:SERVICE_LEVEL|ACTION_LEVEL)\\Z")] | None = None
+    JobStatus: jobStatusType
+    JobType: AccessAdvisorUsageGranularityType | None = None
     JobCreationDate: float
     ServicesLastAccessed: list[ServiceLastAccessed]
     JobCompletionDate: float
@@ -2500,18 +2208,15 @@ class GetServiceLastAccessedDetailsResponse(Struct, frozen=True, kw_only=True, o
     Error: ErrorDetails | None = None
 
 
+policyOwnerEntityType = Annotated[str, Meta(pattern="(?a)^(?:USER|ROLE|GROUP)\\Z")]
+
+
 class EntityInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)]
-    Name: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Type: Annotated[str, Meta(pattern="(?a)^(?:USER|ROLE|GROUP)\\Z")]
-    Id: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Path: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=512, pattern="(?a)^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z"),
-        ]
-        | None
-    ) = None
+    Arn: arnType
+    Name: userNameType
+    Type: policyOwnerEntityType
+    Id: idType
+    Path: pathType | None = None
 
 
 class EntityDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2520,7 +2225,7 @@ class EntityDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetServiceLastAccessedDetailsWithEntitiesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobStatus: Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
+    JobStatus: jobStatusType
     JobCreationDate: float
     JobCompletionDate: float
     EntityDetailsList: list[EntityDetails]
@@ -2529,18 +2234,25 @@ class GetServiceLastAccessedDetailsWithEntitiesResponse(Struct, frozen=True, kw_
     Error: ErrorDetails | None = None
 
 
+DeletionTaskStatusType = Annotated[str, Meta(pattern="(?a)^(?:SUCCEEDED|IN_PROGRESS|FAILED|NOT_STARTED)\\Z")]
+
+ReasonType = Annotated[str, Meta(max_length=1000)]
+
+RegionNameType = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class RoleUsageType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Region: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
-    Resources: list[Annotated[str, Meta(min_length=20, max_length=2048)]] | None = None
+    Region: RegionNameType | None = None
+    Resources: list[arnType] | None = None
 
 
 class DeletionTaskFailureReasonType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Reason: Annotated[str, Meta(max_length=1000)] | None = None
+    Reason: ReasonType | None = None
     RoleUsageList: list[RoleUsageType] | None = None
 
 
 class GetServiceLinkedRoleDeletionStatusResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Status: Annotated[str, Meta(pattern="(?a)^(?:SUCCEEDED|IN_PROGRESS|FAILED|NOT_STARTED)\\Z")]
+    Status: DeletionTaskStatusType
     Reason: DeletionTaskFailureReasonType | None = None
 
 
@@ -2549,17 +2261,15 @@ class GetUserResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GetUserPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyDocument: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    UserName: existingUserNameType
+    PolicyName: policyNameType
+    PolicyDocument: policyDocumentType
 
 
 class AccessKeyMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")] | None = None
+    UserName: userNameType | None = None
+    AccessKeyId: accessKeyIdType | None = None
+    Status: statusType | None = None
     CreateDate: float | None = None
 
 
@@ -2570,11 +2280,7 @@ class ListAccessKeysResponse(Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ListAccountAliasesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountAliases: list[
-        Annotated[
-            str, Meta(min_length=3, max_length=63, pattern="(?a)^(?:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z")
-        ]
-    ]
+    AccountAliases: list[accountAliasType]
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2599,25 +2305,23 @@ class ListAttachedUserPoliciesResponse(Struct, frozen=True, kw_only=True, omit_d
 
 class ListDelegationRequestsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     DelegationRequests: list[DelegationRequest] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=320, pattern="(?a)^(?:[\\u0020-\\u00FF]+)\\Z")] | None = (
-        None
-    )
+    Marker: markerType | None = None
     isTruncated: bool | None = None
 
 
 class PolicyGroup(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GroupName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    GroupId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
+    GroupName: groupNameType | None = None
+    GroupId: idType | None = None
 
 
 class PolicyUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    UserId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
+    UserName: userNameType | None = None
+    UserId: idType | None = None
 
 
 class PolicyRole(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
-    RoleId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
+    RoleName: roleNameType | None = None
+    RoleId: idType | None = None
 
 
 class ListEntitiesForPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2629,7 +2333,7 @@ class ListEntitiesForPolicyResponse(Struct, frozen=True, kw_only=True, omit_defa
 
 
 class ListGroupPoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyNames: list[Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]]
+    PolicyNames: list[policyNameType]
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2647,7 +2351,7 @@ class ListGroupsForUserResponse(Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class ListInstanceProfileTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2665,14 +2369,14 @@ class ListInstanceProfilesForRoleResponse(Struct, frozen=True, kw_only=True, omi
 
 
 class ListMFADeviceTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
 
 class MFADevice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SerialNumber: Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]+)\\Z")]
+    UserName: userNameType
+    SerialNumber: serialNumberType
     EnableDate: float
 
 
@@ -2683,13 +2387,13 @@ class ListMFADevicesResponse(Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ListOpenIDConnectProviderTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
 
 class OpenIDConnectProviderListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    Arn: arnType | None = None
 
 
 class ListOpenIDConnectProvidersResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2697,10 +2401,8 @@ class ListOpenIDConnectProvidersResponse(Struct, frozen=True, kw_only=True, omit
 
 
 class ListOrganizationsFeaturesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OrganizationId: Annotated[str, Meta(max_length=34, pattern="(?a)^(?:^o-[a-z0-9]{10,32}$)\\Z")] | None = None
-    EnabledFeatures: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:RootCredentialsManagement|RootSessions)\\Z")]] | None
-    ) = None
+    OrganizationId: OrganizationIdType | None = None
+    EnabledFeatures: list[FeatureType] | None = None
 
 
 class ListPoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2709,16 +2411,21 @@ class ListPoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True
     Marker: str | None = None
 
 
+policyType = Annotated[str, Meta(pattern="(?a)^(?:INLINE|MANAGED)\\Z")]
+
+entityNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
+
+
 class PolicyGrantingServiceAccess(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    PolicyType: Annotated[str, Meta(pattern="(?a)^(?:INLINE|MANAGED)\\Z")]
-    PolicyArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    EntityType: Annotated[str, Meta(pattern="(?a)^(?:USER|ROLE|GROUP)\\Z")] | None = None
-    EntityName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    PolicyName: policyNameType
+    PolicyType: policyType
+    PolicyArn: arnType | None = None
+    EntityType: policyOwnerEntityType | None = None
+    EntityName: entityNameType | None = None
 
 
 class ListPoliciesGrantingServiceAccessEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServiceNamespace: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w-]*)\\Z")] | None = None
+    ServiceNamespace: serviceNamespaceType | None = None
     Policies: list[PolicyGrantingServiceAccess] | None = None
 
 
@@ -2729,7 +2436,7 @@ class ListPoliciesGrantingServiceAccessResponse(Struct, frozen=True, kw_only=Tru
 
 
 class ListPolicyTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2741,13 +2448,13 @@ class ListPolicyVersionsResponse(Struct, frozen=True, kw_only=True, omit_default
 
 
 class ListRolePoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyNames: list[Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]]
+    PolicyNames: list[policyNameType]
     IsTruncated: bool | None = None
     Marker: str | None = None
 
 
 class ListRoleTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2759,13 +2466,13 @@ class ListRolesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ListSAMLProviderTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
 
 class SAMLProviderListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    Arn: arnType | None = None
     ValidUntil: float | None = None
     CreateDate: float | None = None
 
@@ -2775,9 +2482,9 @@ class ListSAMLProvidersResponse(Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class SSHPublicKeyMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    SSHPublicKeyId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType
+    SSHPublicKeyId: publicKeyIdType
+    Status: statusType
     UploadDate: float
 
 
@@ -2788,7 +2495,7 @@ class ListSSHPublicKeysResponse(Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class ListServerCertificateTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2800,13 +2507,13 @@ class ListServerCertificatesResponse(Struct, frozen=True, kw_only=True, omit_def
 
 
 class ServiceSpecificCredentialMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
-    ServiceUserName: Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = None
-    ServiceCredentialAlias: Annotated[str, Meta(max_length=200, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")] | None = None
+    UserName: userNameType
+    Status: statusType
+    ServiceUserName: serviceUserName | None = None
+    ServiceCredentialAlias: serviceCredentialAlias | None = None
     CreateDate: float
     ExpirationDate: float | None = None
-    ServiceSpecificCredentialId: Annotated[str, Meta(min_length=20, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+    ServiceSpecificCredentialId: serviceSpecificCredentialId
     ServiceName: str
 
 
@@ -2817,12 +2524,10 @@ class ListServiceSpecificCredentialsResponse(Struct, frozen=True, kw_only=True, 
 
 
 class SigningCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: Annotated[str, Meta(min_length=1, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]
-    CertificateId: Annotated[str, Meta(min_length=24, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
-    CertificateBody: Annotated[
-        str, Meta(min_length=1, max_length=16384, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
-    Status: Annotated[str, Meta(pattern="(?a)^(?:Active|Inactive|Expired)\\Z")]
+    UserName: userNameType
+    CertificateId: certificateIdType
+    CertificateBody: certificateBodyType
+    Status: statusType
     UploadDate: float | None = None
 
 
@@ -2833,13 +2538,13 @@ class ListSigningCertificatesResponse(Struct, frozen=True, kw_only=True, omit_de
 
 
 class ListUserPoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyNames: list[Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.@-]+)\\Z")]]
+    PolicyNames: list[policyNameType]
     IsTruncated: bool | None = None
     Marker: str | None = None
 
 
 class ListUserTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Tags: Annotated[list[Tag], Meta(max_length=50)]
+    Tags: tagListType
     IsTruncated: bool | None = None
     Marker: str | None = None
 
@@ -2864,6 +2569,13 @@ class ResetServiceSpecificCredentialResponse(Struct, frozen=True, kw_only=True, 
     ServiceSpecificCredential: ServiceSpecificCredential | None = None
 
 
+PolicyEvaluationDecisionType = Annotated[str, Meta(pattern="(?a)^(?:allowed|explicitDeny|implicitDeny)\\Z")]
+
+PolicySourceType = Annotated[
+    str, Meta(pattern="(?a)^(?:user|group|role|aws\\-managed|user\\-managed|resource|none)\\Z")
+]
+
+
 class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Line: int | None = None
     Column: int | None = None
@@ -2871,10 +2583,7 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Statement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     SourcePolicyId: str | None = None
-    SourcePolicyType: (
-        Annotated[str, Meta(pattern="(?a)^(?:user|group|role|aws\\-managed|user\\-managed|resource|none)\\Z")]
-        | None
-    ) = None
+    SourcePolicyType: PolicySourceType | None = None
     StartPosition: Position | None = None
     EndPosition: Position | None = None
 
@@ -2887,36 +2596,27 @@ class PermissionsBoundaryDecisionDetail(Struct, frozen=True, kw_only=True, omit_
     AllowedByPermissionsBoundary: bool | None = None
 
 
+EvalDecisionSourceType = Annotated[str, Meta(min_length=3, max_length=256)]
+
+
 class ResourceSpecificResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EvalResourceName: Annotated[str, Meta(min_length=1, max_length=2048)]
-    EvalResourceDecision: Annotated[str, Meta(pattern="(?a)^(?:allowed|explicitDeny|implicitDeny)\\Z")]
+    EvalResourceName: ResourceNameType
+    EvalResourceDecision: PolicyEvaluationDecisionType
     MatchedStatements: list[Statement] | None = None
-    MissingContextValues: list[Annotated[str, Meta(min_length=5, max_length=256)]] | None = None
-    EvalDecisionDetails: (
-        dict[
-            Annotated[str, Meta(min_length=3, max_length=256)],
-            Annotated[str, Meta(pattern="(?a)^(?:allowed|explicitDeny|implicitDeny)\\Z")],
-        ]
-        | None
-    ) = None
+    MissingContextValues: list[ContextKeyNameType] | None = None
+    EvalDecisionDetails: dict[EvalDecisionSourceType, PolicyEvaluationDecisionType] | None = None
     PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail | None = None
 
 
 class EvaluationResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EvalActionName: Annotated[str, Meta(min_length=3, max_length=128)]
-    EvalResourceName: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    EvalDecision: Annotated[str, Meta(pattern="(?a)^(?:allowed|explicitDeny|implicitDeny)\\Z")]
+    EvalActionName: ActionNameType
+    EvalResourceName: ResourceNameType | None = None
+    EvalDecision: PolicyEvaluationDecisionType
     MatchedStatements: list[Statement] | None = None
-    MissingContextValues: list[Annotated[str, Meta(min_length=5, max_length=256)]] | None = None
+    MissingContextValues: list[ContextKeyNameType] | None = None
     OrganizationsDecisionDetail: OrganizationsDecisionDetail | None = None
     PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail | None = None
-    EvalDecisionDetails: (
-        dict[
-            Annotated[str, Meta(min_length=3, max_length=256)],
-            Annotated[str, Meta(pattern="(?a)^(?:allowed|explicitDeny|implicitDeny)\\Z")],
-        ]
-        | None
-    ) = None
+    EvalDecisionDetails: dict[EvalDecisionSourceType, PolicyEvaluationDecisionType] | None = None
     ResourceSpecificResults: list[ResourceSpecificResult] | None = None
 
 
@@ -2935,7 +2635,7 @@ class UpdateRoleDescriptionResponse(Struct, frozen=True, kw_only=True, omit_defa
 
 
 class UpdateSAMLProviderResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SAMLProviderArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    SAMLProviderArn: arnType | None = None
 
 
 class UploadSSHPublicKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2944,7 +2644,7 @@ class UploadSSHPublicKeyResponse(Struct, frozen=True, kw_only=True, omit_default
 
 class UploadServerCertificateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServerCertificateMetadata: ServerCertificateMetadata | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Tags: tagListType | None = None
 
 
 class UploadSigningCertificateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -255,688 +255,648 @@ class XksProxyVpcEndpointServiceNotFoundException(ApiError):
     status = 400
 
 
+KeyIdType = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
 class CancelKeyDeletionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
+
+
+CustomKeyStoreIdType = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ConnectCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)]
+    CustomKeyStoreId: CustomKeyStoreIdType
+
+
+AliasNameType = Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
 
 
 class CreateAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AliasName: Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
-    TargetKeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    AliasName: AliasNameType
+    TargetKeyId: KeyIdType
+
+
+CustomKeyStoreNameType = Annotated[str, Meta(min_length=1, max_length=256)]
+
+CloudHsmClusterIdType = Annotated[
+    str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")
+]
+
+TrustAnchorCertificateType = Annotated[str, Meta(min_length=1, max_length=5000)]
+
+KeyStorePasswordType = Annotated[str, Meta(min_length=7, max_length=32)]
+
+CustomKeyStoreType = Annotated[str, Meta(pattern="(?a)^(?:AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")]
+
+XksProxyUriEndpointType = Annotated[
+    str, Meta(min_length=10, max_length=128, pattern="(?a)^(?:^https://[a-zA-Z0-9.-]+$)\\Z")
+]
+
+XksProxyUriPathType = Annotated[
+    str,
+    Meta(
+        min_length=10,
+        max_length=128,
+        pattern="(?a)^(?:^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$)\\Z",
+    ),
+]
+
+XksProxyVpcEndpointServiceNameType = Annotated[
+    str,
+    Meta(
+        min_length=20,
+        max_length=64,
+        pattern="(?a)^(?:^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$)\\Z",
+    ),
+]
+
+AccountIdType = Annotated[str, Meta(min_length=12, max_length=12, pattern="(?a)^(?:[0-9]{12})\\Z")]
+
+XksProxyAuthenticationAccessKeyIdType = Annotated[
+    str, Meta(min_length=20, max_length=30, pattern="(?a)^(?:^[A-Z2-7]+$)\\Z")
+]
+
+XksProxyAuthenticationRawSecretAccessKeyType = Annotated[
+    str, Meta(min_length=43, max_length=64, pattern="(?a)^(?:^[a-zA-Z0-9\\/+=]+$)\\Z")
+]
 
 
 class XksProxyAuthenticationCredentialType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccessKeyId: Annotated[str, Meta(min_length=20, max_length=30, pattern="(?a)^(?:^[A-Z2-7]+$)\\Z")]
-    RawSecretAccessKey: Annotated[
-        str, Meta(min_length=43, max_length=64, pattern="(?a)^(?:^[a-zA-Z0-9\\/+=]+$)\\Z")
-    ]
+    AccessKeyId: XksProxyAuthenticationAccessKeyIdType
+    RawSecretAccessKey: XksProxyAuthenticationRawSecretAccessKeyType
+
+
+XksProxyConnectivityType = Annotated[str, Meta(pattern="(?a)^(?:PUBLIC_ENDPOINT|VPC_ENDPOINT_SERVICE)\\Z")]
 
 
 class CreateCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreName: Annotated[str, Meta(min_length=1, max_length=256)]
-    CloudHsmClusterId: (
-        Annotated[str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")] | None
-    ) = None
-    TrustAnchorCertificate: Annotated[str, Meta(min_length=1, max_length=5000)] | None = None
-    KeyStorePassword: Annotated[str, Meta(min_length=7, max_length=32)] | None = None
-    CustomKeyStoreType: Annotated[str, Meta(pattern="(?a)^(?:AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")] | None = None
-    XksProxyUriEndpoint: (
-        Annotated[str, Meta(min_length=10, max_length=128, pattern="(?a)^(?:^https://[a-zA-Z0-9.-]+$)\\Z")] | None
-    ) = None
-    XksProxyUriPath: (
-        Annotated[
-            str,
-            Meta(
-                min_length=10,
-                max_length=128,
-                pattern="(?a)^(?:^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    XksProxyVpcEndpointServiceName: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=64,
-                pattern="(?a)^(?:^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    XksProxyVpcEndpointServiceOwner: (
-        Annotated[str, Meta(min_length=12, max_length=12, pattern="(?a)^(?:[0-9]{12})\\Z")] | None
-    ) = None
+    CustomKeyStoreName: CustomKeyStoreNameType
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    TrustAnchorCertificate: TrustAnchorCertificateType | None = None
+    KeyStorePassword: KeyStorePasswordType | None = None
+    CustomKeyStoreType: CustomKeyStoreType | None = None
+    XksProxyUriEndpoint: XksProxyUriEndpointType | None = None
+    XksProxyUriPath: XksProxyUriPathType | None = None
+    XksProxyVpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    XksProxyVpcEndpointServiceOwner: AccountIdType | None = None
     XksProxyAuthenticationCredential: XksProxyAuthenticationCredentialType | None = None
-    XksProxyConnectivity: (
-        Annotated[str, Meta(pattern="(?a)^(?:PUBLIC_ENDPOINT|VPC_ENDPOINT_SERVICE)\\Z")] | None
-    ) = None
+    XksProxyConnectivity: XksProxyConnectivityType | None = None
+
+
+PrincipalIdType = Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")]
+
+GrantOperation = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:Decrypt|Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext|ReEncryptFrom|ReEncryptTo|Sign|Verify|GetPublicKey|CreateGrant|RetireGrant|DescribeKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateMac|VerifyMac|DeriveSharedSecret|Encapsulate|Decapsulate)\\Z"
+    ),
+]
+
+GrantConstraintSourceArnType = Annotated[
+    str,
+    Meta(
+        min_length=20, max_length=512, pattern="(?a)^(?:^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$)\\Z"
+    ),
+]
 
 
 class GrantConstraints(Struct, frozen=True, kw_only=True, omit_defaults=True):
     EncryptionContextSubset: dict[str, str] | None = None
     EncryptionContextEquals: dict[str, str] | None = None
-    SourceArn: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=512,
-                pattern="(?a)^(?:^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    SourceArn: GrantConstraintSourceArnType | None = None
+
+
+GrantTokenType = Annotated[str, Meta(min_length=1, max_length=8192)]
+
+GrantTokenList = Annotated[list[GrantTokenType], Meta(max_length=10)]
+
+GrantNameType = Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
+
+ServicePrincipalType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
+    ),
+]
 
 
 class CreateGrantRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    GranteePrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    RetiringPrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    Operations: list[
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:Decrypt|Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext|ReEncryptFrom|ReEncryptTo|Sign|Verify|GetPublicKey|CreateGrant|RetireGrant|DescribeKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateMac|VerifyMac|DeriveSharedSecret|Encapsulate|Decapsulate)\\Z"
-            ),
-        ]
-    ]
+    KeyId: KeyIdType
+    GranteePrincipal: PrincipalIdType | None = None
+    RetiringPrincipal: PrincipalIdType | None = None
+    Operations: list[GrantOperation]
     Constraints: GrantConstraints | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
-    Name: Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")] | None = None
+    GrantTokens: GrantTokenList | None = None
+    Name: GrantNameType | None = None
     DryRun: bool | None = None
-    GranteeServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    RetiringServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    GranteeServicePrincipal: ServicePrincipalType | None = None
+    RetiringServicePrincipal: ServicePrincipalType | None = None
+
+
+PolicyType = Annotated[
+    str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
+
+DescriptionType = Annotated[str, Meta(max_length=8192)]
+
+KeyUsageType = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:SIGN_VERIFY|ENCRYPT_DECRYPT|GENERATE_VERIFY_MAC|KEY_AGREEMENT|ENCAPSULATE_DECAPSULATE)\\Z"
+    ),
+]
+
+CustomerMasterKeySpec = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2)\\Z"
+    ),
+]
+
+KeySpec = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2|ML_DSA_44|ML_DSA_65|ML_DSA_87|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
+    ),
+]
+
+OriginType = Annotated[str, Meta(pattern="(?a)^(?:AWS_KMS|EXTERNAL|AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")]
+
+TagKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
+
+TagValueType = Annotated[str, Meta(max_length=256)]
 
 
 class Tag(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TagKey: Annotated[str, Meta(min_length=1, max_length=128)]
-    TagValue: Annotated[str, Meta(max_length=256)]
+    TagKey: TagKeyType
+    TagValue: TagValueType
+
+
+XksKeyIdType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:^[a-zA-Z0-9-_.]+$)\\Z")]
 
 
 class CreateKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Policy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    Description: Annotated[str, Meta(max_length=8192)] | None = None
-    KeyUsage: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:SIGN_VERIFY|ENCRYPT_DECRYPT|GENERATE_VERIFY_MAC|KEY_AGREEMENT|ENCAPSULATE_DECAPSULATE)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    CustomerMasterKeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2|ML_DSA_44|ML_DSA_65|ML_DSA_87|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    Origin: Annotated[str, Meta(pattern="(?a)^(?:AWS_KMS|EXTERNAL|AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")] | None = (
-        None
-    )
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    Policy: PolicyType | None = None
+    Description: DescriptionType | None = None
+    KeyUsage: KeyUsageType | None = None
+    CustomerMasterKeySpec: CustomerMasterKeySpec | None = None
+    KeySpec: KeySpec | None = None
+    Origin: OriginType | None = None
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
     BypassPolicyLockoutSafetyCheck: bool | None = None
     Tags: list[Tag] | None = None
     MultiRegion: bool | None = None
-    XksKeyId: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:^[a-zA-Z0-9-_.]+$)\\Z")] | None = (
-        None
-    )
+    XksKeyId: XksKeyIdType | None = None
+
+
+CiphertextType = Annotated[bytes, Meta(min_length=1, max_length=6144)]
+
+EncapsulationAlgorithmSpec = Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")]
 
 
 class DecapsulateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    SharedSecretCiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)]
-    EncapsulationAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    SharedSecretCiphertextBlob: CiphertextType
+    EncapsulationAlgorithm: EncapsulationAlgorithmSpec
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
+
+
+EncryptionAlgorithmSpec = Annotated[
+    str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")
+]
+
+KeyEncryptionMechanism = Annotated[str, Meta(pattern="(?a)^(?:RSAES_OAEP_SHA_256)\\Z")]
+
+AttestationDocumentType = Annotated[bytes, Meta(min_length=1, max_length=262144)]
 
 
 class RecipientInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyEncryptionAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:RSAES_OAEP_SHA_256)\\Z")] | None = None
-    AttestationDocument: Annotated[bytes, Meta(min_length=1, max_length=262144)] | None = None
+    KeyEncryptionAlgorithm: KeyEncryptionMechanism | None = None
+    AttestationDocument: AttestationDocumentType | None = None
+
+
+DryRunModifierType = Annotated[str, Meta(pattern="(?a)^(?:IGNORE_CIPHERTEXT)\\Z")]
 
 
 class DecryptRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
+    CiphertextBlob: CiphertextType | None = None
     EncryptionContext: dict[str, str] | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    EncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
+    GrantTokens: GrantTokenList | None = None
+    KeyId: KeyIdType | None = None
+    EncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
     Recipient: RecipientInfo | None = None
     DryRun: bool | None = None
-    DryRunModifiers: list[Annotated[str, Meta(pattern="(?a)^(?:IGNORE_CIPHERTEXT)\\Z")]] | None = None
+    DryRunModifiers: list[DryRunModifierType] | None = None
 
 
 class DeleteAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AliasName: Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
+    AliasName: AliasNameType
 
 
 class DeleteCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)]
+    CustomKeyStoreId: CustomKeyStoreIdType
+
+
+BackingKeyIdType = Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")]
 
 
 class DeleteImportedKeyMaterialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType
+    KeyMaterialId: BackingKeyIdType | None = None
+
+
+KeyAgreementAlgorithmSpec = Annotated[str, Meta(pattern="(?a)^(?:ECDH)\\Z")]
+
+PublicKeyType = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 
 
 class DeriveSharedSecretRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    KeyAgreementAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ECDH)\\Z")]
-    PublicKey: Annotated[bytes, Meta(min_length=1, max_length=8192)]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    KeyAgreementAlgorithm: KeyAgreementAlgorithmSpec
+    PublicKey: PublicKeyType
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
     Recipient: RecipientInfo | None = None
 
 
+LimitType = Annotated[int, Meta(ge=1, le=1000)]
+
+MarkerType = Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")]
+
+
 class DescribeCustomKeyStoresRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    CustomKeyStoreName: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+    CustomKeyStoreName: CustomKeyStoreNameType | None = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
 
 
 class DescribeKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    GrantTokens: GrantTokenList | None = None
 
 
 class DisableKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
 
 
 class DisableKeyRotationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
 
 
 class DisconnectCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)]
+    CustomKeyStoreId: CustomKeyStoreIdType
 
 
 class EnableKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
+
+
+RotationPeriodInDaysType = Annotated[int, Meta(ge=90, le=2560)]
 
 
 class EnableKeyRotationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    RotationPeriodInDays: Annotated[int, Meta(ge=90, le=2560)] | None = None
+    KeyId: KeyIdType
+    RotationPeriodInDays: RotationPeriodInDaysType | None = None
 
 
 class EncapsulateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    EncapsulationAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    EncapsulationAlgorithm: EncapsulationAlgorithmSpec
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
+
+
+PlaintextType = Annotated[bytes, Meta(min_length=1, max_length=4096)]
 
 
 class EncryptRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Plaintext: Annotated[bytes, Meta(min_length=1, max_length=4096)]
+    KeyId: KeyIdType
+    Plaintext: PlaintextType
     EncryptionContext: dict[str, str] | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
-    EncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
+    GrantTokens: GrantTokenList | None = None
+    EncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
     DryRun: bool | None = None
+
+
+DataKeyPairSpec = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SM2|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
+    ),
+]
 
 
 class GenerateDataKeyPairRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     EncryptionContext: dict[str, str] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    KeyPairSpec: Annotated[
-        str,
-        Meta(
-            pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SM2|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-        ),
-    ]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    KeyPairSpec: DataKeyPairSpec
+    GrantTokens: GrantTokenList | None = None
     Recipient: RecipientInfo | None = None
     DryRun: bool | None = None
 
 
 class GenerateDataKeyPairWithoutPlaintextRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     EncryptionContext: dict[str, str] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    KeyPairSpec: Annotated[
-        str,
-        Meta(
-            pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SM2|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-        ),
-    ]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    KeyPairSpec: DataKeyPairSpec
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
 
 
+NumberOfBytesType = Annotated[int, Meta(ge=1, le=1024)]
+
+DataKeySpec = Annotated[str, Meta(pattern="(?a)^(?:AES_256|AES_128)\\Z")]
+
+
 class GenerateDataKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
     EncryptionContext: dict[str, str] | None = None
-    NumberOfBytes: Annotated[int, Meta(ge=1, le=1024)] | None = None
-    KeySpec: Annotated[str, Meta(pattern="(?a)^(?:AES_256|AES_128)\\Z")] | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    NumberOfBytes: NumberOfBytesType | None = None
+    KeySpec: DataKeySpec | None = None
+    GrantTokens: GrantTokenList | None = None
     Recipient: RecipientInfo | None = None
     DryRun: bool | None = None
 
 
 class GenerateDataKeyWithoutPlaintextRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
     EncryptionContext: dict[str, str] | None = None
-    KeySpec: Annotated[str, Meta(pattern="(?a)^(?:AES_256|AES_128)\\Z")] | None = None
-    NumberOfBytes: Annotated[int, Meta(ge=1, le=1024)] | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeySpec: DataKeySpec | None = None
+    NumberOfBytes: NumberOfBytesType | None = None
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
 
 
+MacAlgorithmSpec = Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")]
+
+
 class GenerateMacRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Message: Annotated[bytes, Meta(min_length=1, max_length=4096)]
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    MacAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    Message: PlaintextType
+    KeyId: KeyIdType
+    MacAlgorithm: MacAlgorithmSpec
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
 
 
 class GenerateRandomRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    NumberOfBytes: Annotated[int, Meta(ge=1, le=1024)] | None = None
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    NumberOfBytes: NumberOfBytesType | None = None
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
     Recipient: RecipientInfo | None = None
 
 
 class GetKeyLastUsageRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
+
+
+PolicyNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
 class GetKeyPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
+    KeyId: KeyIdType
+    PolicyName: PolicyNameType | None = None
 
 
 class GetKeyRotationStatusRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
+
+
+AlgorithmSpec = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:RSAES_PKCS1_V1_5|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|RSA_AES_KEY_WRAP_SHA_1|RSA_AES_KEY_WRAP_SHA_256|SM2PKE)\\Z"
+    ),
+]
+
+WrappingKeySpec = Annotated[str, Meta(pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|SM2)\\Z")]
 
 
 class GetParametersForImportRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    WrappingAlgorithm: Annotated[
-        str,
-        Meta(
-            pattern="(?a)^(?:RSAES_PKCS1_V1_5|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|RSA_AES_KEY_WRAP_SHA_1|RSA_AES_KEY_WRAP_SHA_256|SM2PKE)\\Z"
-        ),
-    ]
-    WrappingKeySpec: Annotated[str, Meta(pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|SM2)\\Z")]
+    KeyId: KeyIdType
+    WrappingAlgorithm: AlgorithmSpec
+    WrappingKeySpec: WrappingKeySpec
 
 
 class GetPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    GrantTokens: GrantTokenList | None = None
+
+
+ExpirationModelType = Annotated[str, Meta(pattern="(?a)^(?:KEY_MATERIAL_EXPIRES|KEY_MATERIAL_DOES_NOT_EXPIRE)\\Z")]
+
+ImportType = Annotated[str, Meta(pattern="(?a)^(?:NEW_KEY_MATERIAL|EXISTING_KEY_MATERIAL)\\Z")]
+
+KeyMaterialDescriptionType = Annotated[str, Meta(max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_\\s.-]+$)\\Z")]
 
 
 class ImportKeyMaterialRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    ImportToken: Annotated[bytes, Meta(min_length=1, max_length=6144)]
-    EncryptedKeyMaterial: Annotated[bytes, Meta(min_length=1, max_length=6144)]
+    KeyId: KeyIdType
+    ImportToken: CiphertextType
+    EncryptedKeyMaterial: CiphertextType
     ValidTo: float | None = None
-    ExpirationModel: (
-        Annotated[str, Meta(pattern="(?a)^(?:KEY_MATERIAL_EXPIRES|KEY_MATERIAL_DOES_NOT_EXPIRE)\\Z")] | None
-    ) = None
-    ImportType: Annotated[str, Meta(pattern="(?a)^(?:NEW_KEY_MATERIAL|EXISTING_KEY_MATERIAL)\\Z")] | None = None
-    KeyMaterialDescription: (
-        Annotated[str, Meta(max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_\\s.-]+$)\\Z")] | None
-    ) = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    ExpirationModel: ExpirationModelType | None = None
+    ImportType: ImportType | None = None
+    KeyMaterialDescription: KeyMaterialDescriptionType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class ListAliasesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType | None = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+
+
+GrantIdType = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class ListGrantsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    GrantId: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    GranteePrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    GranteeServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+    KeyId: KeyIdType
+    GrantId: GrantIdType | None = None
+    GranteePrincipal: PrincipalIdType | None = None
+    GranteeServicePrincipal: ServicePrincipalType | None = None
 
 
 class ListKeyPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+
+
+IncludeKeyMaterial = Annotated[str, Meta(pattern="(?a)^(?:ALL_KEY_MATERIAL|ROTATIONS_ONLY)\\Z")]
 
 
 class ListKeyRotationsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    IncludeKeyMaterial: Annotated[str, Meta(pattern="(?a)^(?:ALL_KEY_MATERIAL|ROTATIONS_ONLY)\\Z")] | None = None
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType
+    IncludeKeyMaterial: IncludeKeyMaterial | None = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+
+
+ResourceOwnerType = Annotated[str, Meta(pattern="(?a)^(?:SELF|OTHER_ACCOUNTS_VIA_RAM)\\Z")]
+
+ResourceOwnersList = Annotated[list[ResourceOwnerType], Meta(min_length=1, max_length=2)]
 
 
 class ListKeysRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
-    ResourceOwners: (
-        Annotated[
-            list[Annotated[str, Meta(pattern="(?a)^(?:SELF|OTHER_ACCOUNTS_VIA_RAM)\\Z")]],
-            Meta(min_length=1, max_length=2),
-        ]
-        | None
-    ) = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+    ResourceOwners: ResourceOwnersList | None = None
 
 
 class ListResourceTagsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
 
 
 class ListRetirableGrantsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    Marker: Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None = (
-        None
-    )
-    RetiringPrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    RetiringServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+    RetiringPrincipal: PrincipalIdType | None = None
+    RetiringServicePrincipal: ServicePrincipalType | None = None
 
 
 class PutKeyPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
-    Policy: Annotated[
-        str, Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-    ]
+    KeyId: KeyIdType
+    PolicyName: PolicyNameType | None = None
+    Policy: PolicyType
     BypassPolicyLockoutSafetyCheck: bool | None = None
 
 
 class ReEncryptRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
+    CiphertextBlob: CiphertextType | None = None
     SourceEncryptionContext: dict[str, str] | None = None
-    SourceKeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    DestinationKeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    SourceKeyId: KeyIdType | None = None
+    DestinationKeyId: KeyIdType
     DestinationEncryptionContext: dict[str, str] | None = None
-    SourceEncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
-    DestinationEncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    SourceEncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
+    DestinationEncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
-    DryRunModifiers: list[Annotated[str, Meta(pattern="(?a)^(?:IGNORE_CIPHERTEXT)\\Z")]] | None = None
+    DryRunModifiers: list[DryRunModifierType] | None = None
+
+
+RegionType = Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:^([a-z]+-){2,3}\\d+$)\\Z")]
 
 
 class ReplicateKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    ReplicaRegion: Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:^([a-z]+-){2,3}\\d+$)\\Z")]
-    Policy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
+    KeyId: KeyIdType
+    ReplicaRegion: RegionType
+    Policy: PolicyType | None = None
     BypassPolicyLockoutSafetyCheck: bool | None = None
-    Description: Annotated[str, Meta(max_length=8192)] | None = None
+    Description: DescriptionType | None = None
     Tags: list[Tag] | None = None
 
 
 class RetireGrantRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GrantToken: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    GrantId: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    GrantToken: GrantTokenType | None = None
+    KeyId: KeyIdType | None = None
+    GrantId: GrantIdType | None = None
     DryRun: bool | None = None
 
 
 class RevokeGrantRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    GrantId: Annotated[str, Meta(min_length=1, max_length=128)]
+    KeyId: KeyIdType
+    GrantId: GrantIdType
     DryRun: bool | None = None
 
 
 class RotateKeyOnDemandRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
+
+
+PendingWindowInDaysType = Annotated[int, Meta(ge=1, le=365)]
 
 
 class ScheduleKeyDeletionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    PendingWindowInDays: Annotated[int, Meta(ge=1, le=365)] | None = None
+    KeyId: KeyIdType
+    PendingWindowInDays: PendingWindowInDaysType | None = None
+
+
+MessageType = Annotated[str, Meta(pattern="(?a)^(?:RAW|DIGEST|EXTERNAL_MU)\\Z")]
+
+SigningAlgorithmSpec = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
+    ),
+]
 
 
 class SignRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Message: Annotated[bytes, Meta(min_length=1, max_length=4096)]
-    MessageType: Annotated[str, Meta(pattern="(?a)^(?:RAW|DIGEST|EXTERNAL_MU)\\Z")] | None = None
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
-    SigningAlgorithm: Annotated[
-        str,
-        Meta(
-            pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-        ),
-    ]
+    KeyId: KeyIdType
+    Message: PlaintextType
+    MessageType: MessageType | None = None
+    GrantTokens: GrantTokenList | None = None
+    SigningAlgorithm: SigningAlgorithmSpec
     DryRun: bool | None = None
 
 
 class TagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    KeyId: KeyIdType
     Tags: list[Tag]
 
 
 class UntagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    TagKeys: list[Annotated[str, Meta(min_length=1, max_length=128)]]
+    KeyId: KeyIdType
+    TagKeys: list[TagKeyType]
 
 
 class UpdateAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AliasName: Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
-    TargetKeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
+    AliasName: AliasNameType
+    TargetKeyId: KeyIdType
 
 
 class UpdateCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)]
-    NewCustomKeyStoreName: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    KeyStorePassword: Annotated[str, Meta(min_length=7, max_length=32)] | None = None
-    CloudHsmClusterId: (
-        Annotated[str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")] | None
-    ) = None
-    XksProxyUriEndpoint: (
-        Annotated[str, Meta(min_length=10, max_length=128, pattern="(?a)^(?:^https://[a-zA-Z0-9.-]+$)\\Z")] | None
-    ) = None
-    XksProxyUriPath: (
-        Annotated[
-            str,
-            Meta(
-                min_length=10,
-                max_length=128,
-                pattern="(?a)^(?:^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    XksProxyVpcEndpointServiceName: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=64,
-                pattern="(?a)^(?:^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    XksProxyVpcEndpointServiceOwner: (
-        Annotated[str, Meta(min_length=12, max_length=12, pattern="(?a)^(?:[0-9]{12})\\Z")] | None
-    ) = None
+    CustomKeyStoreId: CustomKeyStoreIdType
+    NewCustomKeyStoreName: CustomKeyStoreNameType | None = None
+    KeyStorePassword: KeyStorePasswordType | None = None
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    XksProxyUriEndpoint: XksProxyUriEndpointType | None = None
+    XksProxyUriPath: XksProxyUriPathType | None = None
+    XksProxyVpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    XksProxyVpcEndpointServiceOwner: AccountIdType | None = None
     XksProxyAuthenticationCredential: XksProxyAuthenticationCredentialType | None = None
-    XksProxyConnectivity: (
-        Annotated[str, Meta(pattern="(?a)^(?:PUBLIC_ENDPOINT|VPC_ENDPOINT_SERVICE)\\Z")] | None
-    ) = None
+    XksProxyConnectivity: XksProxyConnectivityType | None = None
 
 
 class UpdateKeyDescriptionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Description: Annotated[str, Meta(max_length=8192)]
+    KeyId: KeyIdType
+    Description: DescriptionType
 
 
 class UpdatePrimaryRegionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    PrimaryRegion: Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:^([a-z]+-){2,3}\\d+$)\\Z")]
+    KeyId: KeyIdType
+    PrimaryRegion: RegionType
 
 
 class VerifyMacRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Message: Annotated[bytes, Meta(min_length=1, max_length=4096)]
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    MacAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")]
-    Mac: Annotated[bytes, Meta(min_length=1, max_length=6144)]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    Message: PlaintextType
+    KeyId: KeyIdType
+    MacAlgorithm: MacAlgorithmSpec
+    Mac: CiphertextType
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
 
 
 class VerifyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Message: Annotated[bytes, Meta(min_length=1, max_length=4096)]
-    MessageType: Annotated[str, Meta(pattern="(?a)^(?:RAW|DIGEST|EXTERNAL_MU)\\Z")] | None = None
-    Signature: Annotated[bytes, Meta(min_length=1, max_length=6144)]
-    SigningAlgorithm: Annotated[
-        str,
-        Meta(
-            pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-        ),
-    ]
-    GrantTokens: (
-        Annotated[list[Annotated[str, Meta(min_length=1, max_length=8192)]], Meta(max_length=10)] | None
-    ) = None
+    KeyId: KeyIdType
+    Message: PlaintextType
+    MessageType: MessageType | None = None
+    Signature: CiphertextType
+    SigningAlgorithm: SigningAlgorithmSpec
+    GrantTokens: GrantTokenList | None = None
     DryRun: bool | None = None
 
 
 class CancelKeyDeletionResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
 
 
 class ConnectCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -944,116 +904,71 @@ class ConnectCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defa
 
 
 class CreateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
 
 
 class CreateGrantResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    GrantToken: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
-    GrantId: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    GrantToken: GrantTokenType | None = None
+    GrantId: GrantIdType | None = None
+
+
+ArnType = Annotated[str, Meta(min_length=20, max_length=2048)]
+
+KeyState = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:Creating|Enabled|Disabled|PendingDeletion|PendingImport|PendingReplicaDeletion|Unavailable|Updating)\\Z"
+    ),
+]
+
+KeyManagerType = Annotated[str, Meta(pattern="(?a)^(?:AWS|CUSTOMER)\\Z")]
+
+MultiRegionKeyType = Annotated[str, Meta(pattern="(?a)^(?:PRIMARY|REPLICA)\\Z")]
 
 
 class MultiRegionKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    Region: Annotated[str, Meta(min_length=1, max_length=32, pattern="(?a)^(?:^([a-z]+-){2,3}\\d+$)\\Z")] | None = (
-        None
-    )
+    Arn: ArnType | None = None
+    Region: RegionType | None = None
 
 
 class MultiRegionConfiguration(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    MultiRegionKeyType: Annotated[str, Meta(pattern="(?a)^(?:PRIMARY|REPLICA)\\Z")] | None = None
+    MultiRegionKeyType: MultiRegionKeyType | None = None
     PrimaryKey: MultiRegionKey | None = None
     ReplicaKeys: list[MultiRegionKey] | None = None
 
 
 class XksKeyConfigurationType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:^[a-zA-Z0-9-_.]+$)\\Z")] | None = None
+    Id: XksKeyIdType | None = None
 
 
 class KeyMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AWSAccountId: str | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)]
-    Arn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    KeyId: KeyIdType
+    Arn: ArnType | None = None
     CreationDate: float | None = None
     Enabled: bool | None = None
-    Description: Annotated[str, Meta(max_length=8192)] | None = None
-    KeyUsage: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:SIGN_VERIFY|ENCRYPT_DECRYPT|GENERATE_VERIFY_MAC|KEY_AGREEMENT|ENCAPSULATE_DECAPSULATE)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeyState: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:Creating|Enabled|Disabled|PendingDeletion|PendingImport|PendingReplicaDeletion|Unavailable|Updating)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    Description: DescriptionType | None = None
+    KeyUsage: KeyUsageType | None = None
+    KeyState: KeyState | None = None
     DeletionDate: float | None = None
     ValidTo: float | None = None
-    Origin: Annotated[str, Meta(pattern="(?a)^(?:AWS_KMS|EXTERNAL|AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")] | None = (
-        None
-    )
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    CloudHsmClusterId: (
-        Annotated[str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")] | None
-    ) = None
-    ExpirationModel: (
-        Annotated[str, Meta(pattern="(?a)^(?:KEY_MATERIAL_EXPIRES|KEY_MATERIAL_DOES_NOT_EXPIRE)\\Z")] | None
-    ) = None
-    KeyManager: Annotated[str, Meta(pattern="(?a)^(?:AWS|CUSTOMER)\\Z")] | None = None
-    CustomerMasterKeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2|ML_DSA_44|ML_DSA_65|ML_DSA_87|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    EncryptionAlgorithms: (
-        list[
-            Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        ]
-        | None
-    ) = None
-    SigningAlgorithms: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
-    KeyAgreementAlgorithms: list[Annotated[str, Meta(pattern="(?a)^(?:ECDH)\\Z")]] | None = None
-    EncapsulationAlgorithms: list[Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")]] | None = None
+    Origin: OriginType | None = None
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    ExpirationModel: ExpirationModelType | None = None
+    KeyManager: KeyManagerType | None = None
+    CustomerMasterKeySpec: CustomerMasterKeySpec | None = None
+    KeySpec: KeySpec | None = None
+    EncryptionAlgorithms: list[EncryptionAlgorithmSpec] | None = None
+    SigningAlgorithms: list[SigningAlgorithmSpec] | None = None
+    KeyAgreementAlgorithms: list[KeyAgreementAlgorithmSpec] | None = None
+    EncapsulationAlgorithms: list[EncapsulationAlgorithmSpec] | None = None
     MultiRegion: bool | None = None
     MultiRegionConfiguration: MultiRegionConfiguration | None = None
-    PendingDeletionWindowInDays: Annotated[int, Meta(ge=1, le=365)] | None = None
-    MacAlgorithms: (
-        list[Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")]] | None
-    ) = None
+    PendingDeletionWindowInDays: PendingWindowInDaysType | None = None
+    MacAlgorithms: list[MacAlgorithmSpec] | None = None
     XksKeyConfiguration: XksKeyConfigurationType | None = None
-    CurrentKeyMaterialId: (
-        Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None
-    ) = None
+    CurrentKeyMaterialId: BackingKeyIdType | None = None
 
 
 class CreateKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1061,105 +976,75 @@ class CreateKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DecapsulateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    SharedSecret: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    EncapsulationAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")] | None = None
+    KeyId: KeyIdType | None = None
+    SharedSecret: PlaintextType | None = None
+    EncapsulationAlgorithm: EncapsulationAlgorithmSpec | None = None
 
 
 class DecryptResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    Plaintext: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    EncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
-    CiphertextForRecipient: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType | None = None
+    Plaintext: PlaintextType | None = None
+    EncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
+    CiphertextForRecipient: CiphertextType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class DeleteCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
+BackingKeyIdResponseType = Annotated[str, Meta(max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")]
+
+
 class DeleteImportedKeyMaterialResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyMaterialId: Annotated[str, Meta(max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = None
+    KeyId: KeyIdType | None = None
+    KeyMaterialId: BackingKeyIdResponseType | None = None
 
 
 class DeriveSharedSecretResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    SharedSecret: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    CiphertextForRecipient: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyAgreementAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ECDH)\\Z")] | None = None
-    KeyOrigin: (
-        Annotated[str, Meta(pattern="(?a)^(?:AWS_KMS|EXTERNAL|AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")] | None
-    ) = None
+    KeyId: KeyIdType | None = None
+    SharedSecret: PlaintextType | None = None
+    CiphertextForRecipient: CiphertextType | None = None
+    KeyAgreementAlgorithm: KeyAgreementAlgorithmSpec | None = None
+    KeyOrigin: OriginType | None = None
+
+
+ConnectionStateType = Annotated[
+    str, Meta(pattern="(?a)^(?:CONNECTED|CONNECTING|FAILED|DISCONNECTED|DISCONNECTING)\\Z")
+]
+
+ConnectionErrorCodeType = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:INVALID_CREDENTIALS|CLUSTER_NOT_FOUND|NETWORK_ERRORS|INTERNAL_ERROR|INSUFFICIENT_CLOUDHSM_HSMS|USER_LOCKED_OUT|USER_NOT_FOUND|USER_LOGGED_IN|SUBNET_NOT_FOUND|INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET|XKS_PROXY_ACCESS_DENIED|XKS_PROXY_NOT_REACHABLE|XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND|XKS_PROXY_INVALID_RESPONSE|XKS_PROXY_INVALID_CONFIGURATION|XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION|XKS_PROXY_TIMED_OUT|XKS_PROXY_INVALID_TLS_CONFIGURATION)\\Z"
+    ),
+]
 
 
 class XksProxyConfigurationType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Connectivity: Annotated[str, Meta(pattern="(?a)^(?:PUBLIC_ENDPOINT|VPC_ENDPOINT_SERVICE)\\Z")] | None = None
-    AccessKeyId: Annotated[str, Meta(min_length=20, max_length=30, pattern="(?a)^(?:^[A-Z2-7]+$)\\Z")] | None = None
-    UriEndpoint: (
-        Annotated[str, Meta(min_length=10, max_length=128, pattern="(?a)^(?:^https://[a-zA-Z0-9.-]+$)\\Z")] | None
-    ) = None
-    UriPath: (
-        Annotated[
-            str,
-            Meta(
-                min_length=10,
-                max_length=128,
-                pattern="(?a)^(?:^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    VpcEndpointServiceName: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=64,
-                pattern="(?a)^(?:^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    VpcEndpointServiceOwner: (
-        Annotated[str, Meta(min_length=12, max_length=12, pattern="(?a)^(?:[0-9]{12})\\Z")] | None
-    ) = None
+    Connectivity: XksProxyConnectivityType | None = None
+    AccessKeyId: XksProxyAuthenticationAccessKeyIdType | None = None
+    UriEndpoint: XksProxyUriEndpointType | None = None
+    UriPath: XksProxyUriPathType | None = None
+    VpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    VpcEndpointServiceOwner: AccountIdType | None = None
 
 
 class CustomKeyStoresListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CustomKeyStoreId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    CustomKeyStoreName: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    CloudHsmClusterId: (
-        Annotated[str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")] | None
-    ) = None
-    TrustAnchorCertificate: Annotated[str, Meta(min_length=1, max_length=5000)] | None = None
-    ConnectionState: (
-        Annotated[str, Meta(pattern="(?a)^(?:CONNECTED|CONNECTING|FAILED|DISCONNECTED|DISCONNECTING)\\Z")] | None
-    ) = None
-    ConnectionErrorCode: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:INVALID_CREDENTIALS|CLUSTER_NOT_FOUND|NETWORK_ERRORS|INTERNAL_ERROR|INSUFFICIENT_CLOUDHSM_HSMS|USER_LOCKED_OUT|USER_NOT_FOUND|USER_LOGGED_IN|SUBNET_NOT_FOUND|INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET|XKS_PROXY_ACCESS_DENIED|XKS_PROXY_NOT_REACHABLE|XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND|XKS_PROXY_INVALID_RESPONSE|XKS_PROXY_INVALID_CONFIGURATION|XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION|XKS_PROXY_TIMED_OUT|XKS_PROXY_INVALID_TLS_CONFIGURATION)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+    CustomKeyStoreName: CustomKeyStoreNameType | None = None
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    TrustAnchorCertificate: TrustAnchorCertificateType | None = None
+    ConnectionState: ConnectionStateType | None = None
+    ConnectionErrorCode: ConnectionErrorCodeType | None = None
     CreationDate: float | None = None
-    CustomKeyStoreType: Annotated[str, Meta(pattern="(?a)^(?:AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")] | None = None
+    CustomKeyStoreType: CustomKeyStoreType | None = None
     XksProxyConfiguration: XksProxyConfigurationType | None = None
 
 
 class DescribeCustomKeyStoresResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     CustomKeyStores: list[CustomKeyStoresListEntry] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
@@ -1172,400 +1057,235 @@ class DisconnectCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_d
 
 
 class EncapsulateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    SharedSecret: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    SharedSecretCiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    EncapsulationAlgorithm: Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")] | None = None
+    KeyId: KeyIdType | None = None
+    SharedSecret: PlaintextType | None = None
+    SharedSecretCiphertextBlob: CiphertextType | None = None
+    EncapsulationAlgorithm: EncapsulationAlgorithmSpec | None = None
 
 
 class EncryptResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    EncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
+    CiphertextBlob: CiphertextType | None = None
+    KeyId: KeyIdType | None = None
+    EncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
 
 
 class GenerateDataKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    Plaintext: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    CiphertextForRecipient: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    CiphertextBlob: CiphertextType | None = None
+    Plaintext: PlaintextType | None = None
+    KeyId: KeyIdType | None = None
+    CiphertextForRecipient: CiphertextType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class GenerateDataKeyPairResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PrivateKeyCiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    PrivateKeyPlaintext: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    PublicKey: Annotated[bytes, Meta(min_length=1, max_length=8192)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyPairSpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SM2|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    CiphertextForRecipient: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    PrivateKeyCiphertextBlob: CiphertextType | None = None
+    PrivateKeyPlaintext: PlaintextType | None = None
+    PublicKey: PublicKeyType | None = None
+    KeyId: KeyIdType | None = None
+    KeyPairSpec: DataKeyPairSpec | None = None
+    CiphertextForRecipient: CiphertextType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class GenerateDataKeyPairWithoutPlaintextResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PrivateKeyCiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    PublicKey: Annotated[bytes, Meta(min_length=1, max_length=8192)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyPairSpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SM2|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    PrivateKeyCiphertextBlob: CiphertextType | None = None
+    PublicKey: PublicKeyType | None = None
+    KeyId: KeyIdType | None = None
+    KeyPairSpec: DataKeyPairSpec | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class GenerateDataKeyWithoutPlaintextResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    CiphertextBlob: CiphertextType | None = None
+    KeyId: KeyIdType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class GenerateMacResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Mac: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    MacAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")] | None
-    ) = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    Mac: CiphertextType | None = None
+    MacAlgorithm: MacAlgorithmSpec | None = None
+    KeyId: KeyIdType | None = None
 
 
 class GenerateRandomResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Plaintext: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
-    CiphertextForRecipient: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
+    Plaintext: PlaintextType | None = None
+    CiphertextForRecipient: CiphertextType | None = None
+
+
+KeyLastUsageTrackingOperation = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:Decrypt|DeriveSharedSecret|Encrypt|GenerateDataKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateDataKeyWithoutPlaintext|GenerateMac|ReEncrypt|Sign|Verify|VerifyMac|Encapsulate|Decapsulate)\\Z"
+    ),
+]
 
 
 class KeyLastUsageData(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Operation: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:Decrypt|DeriveSharedSecret|Encrypt|GenerateDataKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateDataKeyWithoutPlaintext|GenerateMac|ReEncrypt|Sign|Verify|VerifyMac|Encapsulate|Decapsulate)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    Operation: KeyLastUsageTrackingOperation | None = None
     Timestamp: float | None = None
     CloudTrailEventId: str | None = None
     KmsRequestId: str | None = None
 
 
 class GetKeyLastUsageResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
     KeyLastUsage: KeyLastUsageData | None = None
     TrackingStartDate: float | None = None
     KeyCreationDate: float | None = None
 
 
 class GetKeyPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Policy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
-    PolicyName: Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")] | None = None
+    Policy: PolicyType | None = None
+    PolicyName: PolicyNameType | None = None
 
 
 class GetKeyRotationStatusResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyRotationEnabled: bool | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    RotationPeriodInDays: Annotated[int, Meta(ge=90, le=2560)] | None = None
+    KeyId: KeyIdType | None = None
+    RotationPeriodInDays: RotationPeriodInDaysType | None = None
     NextRotationDate: float | None = None
     OnDemandRotationStartDate: float | None = None
 
 
 class GetParametersForImportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    ImportToken: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    PublicKey: Annotated[bytes, Meta(min_length=1, max_length=4096)] | None = None
+    KeyId: KeyIdType | None = None
+    ImportToken: CiphertextType | None = None
+    PublicKey: PlaintextType | None = None
     ParametersValidTo: float | None = None
 
 
 class GetPublicKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    PublicKey: Annotated[bytes, Meta(min_length=1, max_length=8192)] | None = None
-    CustomerMasterKeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeySpec: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSA_2048|RSA_3072|RSA_4096|ECC_NIST_P256|ECC_NIST_P384|ECC_NIST_P521|ECC_SECG_P256K1|SYMMETRIC_DEFAULT|HMAC_224|HMAC_256|HMAC_384|HMAC_512|SM2|ML_DSA_44|ML_DSA_65|ML_DSA_87|ECC_NIST_EDWARDS25519|ML_KEM_512|ML_KEM_768|ML_KEM_1024)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    KeyUsage: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:SIGN_VERIFY|ENCRYPT_DECRYPT|GENERATE_VERIFY_MAC|KEY_AGREEMENT|ENCAPSULATE_DECAPSULATE)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    EncryptionAlgorithms: (
-        list[
-            Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        ]
-        | None
-    ) = None
-    SigningAlgorithms: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
-    KeyAgreementAlgorithms: list[Annotated[str, Meta(pattern="(?a)^(?:ECDH)\\Z")]] | None = None
-    EncapsulationAlgorithms: list[Annotated[str, Meta(pattern="(?a)^(?:ML_KEM)\\Z")]] | None = None
+    KeyId: KeyIdType | None = None
+    PublicKey: PublicKeyType | None = None
+    CustomerMasterKeySpec: CustomerMasterKeySpec | None = None
+    KeySpec: KeySpec | None = None
+    KeyUsage: KeyUsageType | None = None
+    EncryptionAlgorithms: list[EncryptionAlgorithmSpec] | None = None
+    SigningAlgorithms: list[SigningAlgorithmSpec] | None = None
+    KeyAgreementAlgorithms: list[KeyAgreementAlgorithmSpec] | None = None
+    EncapsulationAlgorithms: list[EncapsulationAlgorithmSpec] | None = None
 
 
 class ImportKeyMaterialResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
+    KeyId: KeyIdType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
 
 
 class AliasListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AliasName: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")] | None
-    ) = None
-    AliasArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
-    TargetKeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    AliasName: AliasNameType | None = None
+    AliasArn: ArnType | None = None
+    TargetKeyId: KeyIdType | None = None
     CreationDate: float | None = None
     LastUpdatedDate: float | None = None
 
 
 class ListAliasesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Aliases: list[AliasListEntry] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
 class GrantListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    GrantId: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    Name: Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")] | None = None
+    KeyId: KeyIdType | None = None
+    GrantId: GrantIdType | None = None
+    Name: GrantNameType | None = None
     CreationDate: float | None = None
-    GranteePrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    RetiringPrincipal: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    IssuingAccount: (
-        Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")] | None
-    ) = None
-    Operations: (
-        list[
-            Annotated[
-                str,
-                Meta(
-                    pattern="(?a)^(?:Decrypt|Encrypt|GenerateDataKey|GenerateDataKeyWithoutPlaintext|ReEncryptFrom|ReEncryptTo|Sign|Verify|GetPublicKey|CreateGrant|RetireGrant|DescribeKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateMac|VerifyMac|DeriveSharedSecret|Encapsulate|Decapsulate)\\Z"
-                ),
-            ]
-        ]
-        | None
-    ) = None
+    GranteePrincipal: PrincipalIdType | None = None
+    RetiringPrincipal: PrincipalIdType | None = None
+    IssuingAccount: PrincipalIdType | None = None
+    Operations: list[GrantOperation] | None = None
     Constraints: GrantConstraints | None = None
-    GranteeServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    RetiringServicePrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=128,
-                pattern="(?a)^(?:^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    GranteeServicePrincipal: ServicePrincipalType | None = None
+    RetiringServicePrincipal: ServicePrincipalType | None = None
 
 
 class ListGrantsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Grants: list[GrantListEntry] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
 class ListKeyPoliciesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyNames: list[Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]] | None = (
-        None
-    )
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    PolicyNames: list[PolicyNameType] | None = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
+ImportState = Annotated[str, Meta(pattern="(?a)^(?:IMPORTED|PENDING_IMPORT)\\Z")]
+
+KeyMaterialState = Annotated[
+    str, Meta(pattern="(?a)^(?:NON_CURRENT|CURRENT|PENDING_ROTATION|PENDING_MULTI_REGION_IMPORT_AND_ROTATION)\\Z")
+]
+
+RotationType = Annotated[str, Meta(pattern="(?a)^(?:AUTOMATIC|ON_DEMAND)\\Z")]
+
+
 class RotationsListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyMaterialId: Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None = (
-        None
-    )
-    KeyMaterialDescription: (
-        Annotated[str, Meta(max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_\\s.-]+$)\\Z")] | None
-    ) = None
-    ImportState: Annotated[str, Meta(pattern="(?a)^(?:IMPORTED|PENDING_IMPORT)\\Z")] | None = None
-    KeyMaterialState: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:NON_CURRENT|CURRENT|PENDING_ROTATION|PENDING_MULTI_REGION_IMPORT_AND_ROTATION)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    ExpirationModel: (
-        Annotated[str, Meta(pattern="(?a)^(?:KEY_MATERIAL_EXPIRES|KEY_MATERIAL_DOES_NOT_EXPIRE)\\Z")] | None
-    ) = None
+    KeyId: KeyIdType | None = None
+    KeyMaterialId: BackingKeyIdType | None = None
+    KeyMaterialDescription: KeyMaterialDescriptionType | None = None
+    ImportState: ImportState | None = None
+    KeyMaterialState: KeyMaterialState | None = None
+    ExpirationModel: ExpirationModelType | None = None
     ValidTo: float | None = None
     RotationDate: float | None = None
-    RotationType: Annotated[str, Meta(pattern="(?a)^(?:AUTOMATIC|ON_DEMAND)\\Z")] | None = None
+    RotationType: RotationType | None = None
 
 
 class ListKeyRotationsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Rotations: list[RotationsListEntry] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
 class KeyListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyArn: Annotated[str, Meta(min_length=20, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
+    KeyArn: ArnType | None = None
 
 
 class ListKeysResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Keys: list[KeyListEntry] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
 class ListResourceTagsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Tags: list[Tag] | None = None
-    NextMarker: (
-        Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")] | None
-    ) = None
+    NextMarker: MarkerType | None = None
     Truncated: bool | None = None
 
 
 class ReEncryptResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CiphertextBlob: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    SourceKeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    SourceEncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
-    DestinationEncryptionAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:SYMMETRIC_DEFAULT|RSAES_OAEP_SHA_1|RSAES_OAEP_SHA_256|SM2PKE)\\Z")]
-        | None
-    ) = None
-    SourceKeyMaterialId: (
-        Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None
-    ) = None
-    DestinationKeyMaterialId: (
-        Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")] | None
-    ) = None
+    CiphertextBlob: CiphertextType | None = None
+    SourceKeyId: KeyIdType | None = None
+    KeyId: KeyIdType | None = None
+    SourceEncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
+    DestinationEncryptionAlgorithm: EncryptionAlgorithmSpec | None = None
+    SourceKeyMaterialId: BackingKeyIdType | None = None
+    DestinationKeyMaterialId: BackingKeyIdType | None = None
 
 
 class ReplicateKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ReplicaKeyMetadata: KeyMetadata | None = None
-    ReplicaPolicy: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=131072, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z"),
-        ]
-        | None
-    ) = None
+    ReplicaPolicy: PolicyType | None = None
     ReplicaTags: list[Tag] | None = None
 
 
 class RotateKeyOnDemandResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
 
 
 class ScheduleKeyDeletionResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
     DeletionDate: float | None = None
-    KeyState: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:Creating|Enabled|Disabled|PendingDeletion|PendingImport|PendingReplicaDeletion|Unavailable|Updating)\\Z"
-            ),
-        ]
-        | None
-    ) = None
-    PendingWindowInDays: Annotated[int, Meta(ge=1, le=365)] | None = None
+    KeyState: KeyState | None = None
+    PendingWindowInDays: PendingWindowInDaysType | None = None
 
 
 class SignResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
-    Signature: Annotated[bytes, Meta(min_length=1, max_length=6144)] | None = None
-    SigningAlgorithm: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    KeyId: KeyIdType | None = None
+    Signature: CiphertextType | None = None
+    SigningAlgorithm: SigningAlgorithmSpec | None = None
 
 
 class UpdateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1573,22 +1293,12 @@ class UpdateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defau
 
 
 class VerifyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
     SignatureValid: bool | None = None
-    SigningAlgorithm: (
-        Annotated[
-            str,
-            Meta(
-                pattern="(?a)^(?:RSASSA_PSS_SHA_256|RSASSA_PSS_SHA_384|RSASSA_PSS_SHA_512|RSASSA_PKCS1_V1_5_SHA_256|RSASSA_PKCS1_V1_5_SHA_384|RSASSA_PKCS1_V1_5_SHA_512|ECDSA_SHA_256|ECDSA_SHA_384|ECDSA_SHA_512|SM2DSA|ML_DSA_SHAKE_256|ED25519_SHA_512|ED25519_PH_SHA_512)\\Z"
-            ),
-        ]
-        | None
-    ) = None
+    SigningAlgorithm: SigningAlgorithmSpec | None = None
 
 
 class VerifyMacResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    KeyId: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    KeyId: KeyIdType | None = None
     MacValid: bool | None = None
-    MacAlgorithm: (
-        Annotated[str, Meta(pattern="(?a)^(?:HMAC_SHA_224|HMAC_SHA_256|HMAC_SHA_384|HMAC_SHA_512)\\Z")] | None
-    ) = None
+    MacAlgorithm: MacAlgorithmSpec | None = None

@@ -72,164 +72,149 @@ class SessionDurationEscalationException(ApiError):
     status = 403
 
 
+arnType = Annotated[
+    str,
+    Meta(
+        min_length=20,
+        max_length=2048,
+        pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
+    ),
+]
+
+roleSessionNameType = Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+
+
 class PolicyDescriptorType(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    arn: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=2048,
-                pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    arn: arnType | None = None
+
+
+unrestrictedSessionPolicyDocumentType = Annotated[
+    str, Meta(min_length=1, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
+
+roleDurationSecondsType = Annotated[int, Meta(ge=900, le=43200)]
+
+tagKeyType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
+    ),
+]
+
+tagValueType = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]*)\\Z",
+    ),
+]
 
 
 class Tag(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Key: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=128,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-        ),
-    ]
-    Value: Annotated[
-        str,
-        Meta(
-            max_length=256,
-            pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]*)\\Z",
-        ),
-    ]
+    Key: tagKeyType
+    Value: tagValueType
+
+
+tagListType = Annotated[list[Tag], Meta(max_length=50)]
+
+tagKeyListType = Annotated[list[tagKeyType], Meta(max_length=50)]
+
+externalIdType = Annotated[str, Meta(min_length=2, max_length=1224, pattern="(?a)^(?:[\\w+=,.@:\\/-]*)\\Z")]
+
+serialNumberType = Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]*)\\Z")]
+
+tokenCodeType = Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]*)\\Z")]
+
+sourceIdentityType = Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+
+contextAssertionType = Annotated[str, Meta(min_length=4, max_length=2048)]
 
 
 class ProvidedContext(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ProviderArn: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=2048,
-                pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-            ),
-        ]
-        | None
-    ) = None
-    ContextAssertion: Annotated[str, Meta(min_length=4, max_length=2048)] | None = None
+    ProviderArn: arnType | None = None
+    ContextAssertion: contextAssertionType | None = None
+
+
+ProvidedContextsListType = Annotated[list[ProvidedContext], Meta(min_length=1, max_length=5)]
+
+minimumSessionTokenSizeType = Annotated[int, Meta(ge=0, le=4096)]
 
 
 class AssumeRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleArn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
-    RoleSessionName: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+    RoleArn: arnType
+    RoleSessionName: roleSessionNameType
     PolicyArns: list[PolicyDescriptorType] | None = None
-    Policy: (
-        Annotated[str, Meta(min_length=1, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")] | None
-    ) = None
-    DurationSeconds: Annotated[int, Meta(ge=900, le=43200)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
-    TransitiveTagKeys: (
-        Annotated[
-            list[
-                Annotated[
-                    str,
-                    Meta(
-                        min_length=1,
-                        max_length=128,
-                        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@]+)\\Z",
-                    ),
-                ]
-            ],
-            Meta(max_length=50),
-        ]
-        | None
-    ) = None
-    ExternalId: (
-        Annotated[str, Meta(min_length=2, max_length=1224, pattern="(?a)^(?:[\\w+=,.@:\\/-]*)\\Z")] | None
-    ) = None
-    SerialNumber: (
-        Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]*)\\Z")] | None
-    ) = None
-    TokenCode: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]*)\\Z")] | None = None
-    SourceIdentity: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = (
-        None
-    )
-    ProvidedContexts: Annotated[list[ProvidedContext], Meta(min_length=1, max_length=5)] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    Policy: unrestrictedSessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+    Tags: tagListType | None = None
+    TransitiveTagKeys: tagKeyListType | None = None
+    ExternalId: externalIdType | None = None
+    SerialNumber: serialNumberType | None = None
+    TokenCode: tokenCodeType | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    ProvidedContexts: ProvidedContextsListType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
+SAMLAssertionType = Annotated[str, Meta(min_length=4, max_length=100000)]
+
+sessionPolicyDocumentType = Annotated[
+    str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 
 class AssumeRoleWithSAMLRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleArn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
-    PrincipalArn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
-    SAMLAssertion: Annotated[str, Meta(min_length=4, max_length=100000)]
+    RoleArn: arnType
+    PrincipalArn: arnType
+    SAMLAssertion: SAMLAssertionType
     PolicyArns: list[PolicyDescriptorType] | None = None
-    Policy: (
-        Annotated[
-            str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
-    DurationSeconds: Annotated[int, Meta(ge=900, le=43200)] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    Policy: sessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
+clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
+
+urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
 
 
 class AssumeRoleWithWebIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleArn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
-    RoleSessionName: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
-    WebIdentityToken: Annotated[str, Meta(min_length=4, max_length=20000)]
-    ProviderId: Annotated[str, Meta(min_length=4, max_length=2048)] | None = None
+    RoleArn: arnType
+    RoleSessionName: roleSessionNameType
+    WebIdentityToken: clientTokenType
+    ProviderId: urlType | None = None
     PolicyArns: list[PolicyDescriptorType] | None = None
-    Policy: (
-        Annotated[
-            str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
-    DurationSeconds: Annotated[int, Meta(ge=900, le=43200)] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    Policy: sessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
+TargetPrincipalType = Annotated[str, Meta(min_length=12, max_length=2048)]
+
+RootDurationSecondsType = Annotated[int, Meta(ge=0, le=900)]
 
 
 class AssumeRootRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TargetPrincipal: Annotated[str, Meta(min_length=12, max_length=2048)]
+    TargetPrincipal: TargetPrincipalType
     TaskPolicyArn: PolicyDescriptorType
-    DurationSeconds: Annotated[int, Meta(ge=0, le=900)] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    DurationSeconds: RootDurationSecondsType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
+encodedMessageType = Annotated[str, Meta(min_length=1, max_length=10240)]
 
 
 class DecodeAuthorizationMessageRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EncodedMessage: Annotated[str, Meta(min_length=1, max_length=10240)]
+    EncodedMessage: encodedMessageType
+
+
+accessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]*)\\Z")]
 
 
 class GetAccessKeyInfoRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]*)\\Z")]
+    AccessKeyId: accessKeyIdType
 
 
 class GetCallerIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -240,105 +225,110 @@ class GetDelegatedAccessTokenRequest(Struct, frozen=True, kw_only=True, omit_def
     TradeInToken: str
 
 
+userNameType = Annotated[str, Meta(min_length=2, max_length=32, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+
+durationSecondsType = Annotated[int, Meta(ge=900, le=129600)]
+
+
 class GetFederationTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Name: Annotated[str, Meta(min_length=2, max_length=32, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
-    Policy: (
-        Annotated[
-            str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-        ]
-        | None
-    ) = None
+    Name: userNameType
+    Policy: sessionPolicyDocumentType | None = None
     PolicyArns: list[PolicyDescriptorType] | None = None
-    DurationSeconds: Annotated[int, Meta(ge=900, le=129600)] | None = None
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    DurationSeconds: durationSecondsType | None = None
+    Tags: tagListType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
 class GetSessionTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DurationSeconds: Annotated[int, Meta(ge=900, le=129600)] | None = None
-    SerialNumber: (
-        Annotated[str, Meta(min_length=9, max_length=256, pattern="(?a)^(?:[\\w+=/:,.@-]*)\\Z")] | None
-    ) = None
-    TokenCode: Annotated[str, Meta(min_length=6, max_length=6, pattern="(?a)^(?:[\\d]*)\\Z")] | None = None
-    MinimumSessionTokenSize: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    DurationSeconds: durationSecondsType | None = None
+    SerialNumber: serialNumberType | None = None
+    TokenCode: tokenCodeType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
+webIdentityTokenAudienceStringType = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+webIdentityTokenAudienceListType = Annotated[
+    list[webIdentityTokenAudienceStringType], Meta(min_length=1, max_length=10)
+]
+
+webIdentityTokenDurationSecondsType = Annotated[int, Meta(ge=60, le=3600)]
+
+jwtAlgorithmType = Annotated[str, Meta(min_length=5, max_length=5)]
 
 
 class GetWebIdentityTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Audience: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=1000)]], Meta(min_length=1, max_length=10)
-    ]
-    DurationSeconds: Annotated[int, Meta(ge=60, le=3600)] | None = None
-    SigningAlgorithm: Annotated[str, Meta(min_length=5, max_length=5)]
-    Tags: Annotated[list[Tag], Meta(max_length=50)] | None = None
+    Audience: webIdentityTokenAudienceListType
+    DurationSeconds: webIdentityTokenDurationSecondsType | None = None
+    SigningAlgorithm: jwtAlgorithmType
+    Tags: tagListType | None = None
 
 
 class Credentials(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccessKeyId: Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]*)\\Z")]
+    AccessKeyId: accessKeyIdType
     SecretAccessKey: str
     SessionToken: str
     Expiration: float
 
 
+assumedRoleIdType = Annotated[str, Meta(min_length=2, max_length=193, pattern="(?a)^(?:[\\w+=,.@:-]*)\\Z")]
+
+
 class AssumedRoleUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AssumedRoleId: Annotated[str, Meta(min_length=2, max_length=193, pattern="(?a)^(?:[\\w+=,.@:-]*)\\Z")]
-    Arn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
+    AssumedRoleId: assumedRoleIdType
+    Arn: arnType
+
+
+nonNegativeIntegerType = Annotated[int, Meta(ge=0)]
+
+sessionTokenUtilizationType = Annotated[int, Meta(ge=0)]
+
+sessionTokenSizeType = Annotated[int, Meta(ge=0)]
 
 
 class AssumeRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
     AssumedRoleUser: AssumedRoleUser | None = None
-    PackedPolicySize: Annotated[int, Meta(ge=0)] | None = None
-    SourceIdentity: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = (
-        None
-    )
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 class AssumeRoleWithSAMLResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
     AssumedRoleUser: AssumedRoleUser | None = None
-    PackedPolicySize: Annotated[int, Meta(ge=0)] | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
     Subject: str | None = None
     SubjectType: str | None = None
     Issuer: str | None = None
     Audience: str | None = None
     NameQualifier: str | None = None
-    SourceIdentity: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = (
-        None
-    )
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
+
+
+webIdentitySubjectType = Annotated[str, Meta(min_length=6, max_length=255)]
 
 
 class AssumeRoleWithWebIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
-    SubjectFromWebIdentityToken: Annotated[str, Meta(min_length=6, max_length=255)] | None = None
+    SubjectFromWebIdentityToken: webIdentitySubjectType | None = None
     AssumedRoleUser: AssumedRoleUser | None = None
-    PackedPolicySize: Annotated[int, Meta(ge=0)] | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
     Provider: str | None = None
     Audience: str | None = None
-    SourceIdentity: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = (
-        None
-    )
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 class AssumeRootResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
-    SourceIdentity: Annotated[str, Meta(min_length=2, max_length=64, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")] | None = (
-        None
-    )
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 class DecodeAuthorizationMessageResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -352,59 +342,35 @@ class GetAccessKeyInfoResponse(Struct, frozen=True, kw_only=True, omit_defaults=
 class GetCallerIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     UserId: str | None = None
     Account: str | None = None
-    Arn: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=2048,
-                pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    Arn: arnType | None = None
 
 
 class GetDelegatedAccessTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
-    PackedPolicySize: Annotated[int, Meta(ge=0)] | None = None
-    AssumedPrincipal: (
-        Annotated[
-            str,
-            Meta(
-                min_length=20,
-                max_length=2048,
-                pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-            ),
-        ]
-        | None
-    ) = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    AssumedPrincipal: arnType | None = None
+
+
+federatedIdType = Annotated[str, Meta(min_length=2, max_length=193, pattern="(?a)^(?:[\\w+=,.@\\:-]*)\\Z")]
 
 
 class FederatedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    FederatedUserId: Annotated[str, Meta(min_length=2, max_length=193, pattern="(?a)^(?:[\\w+=,.@\\:-]*)\\Z")]
-    Arn: Annotated[
-        str,
-        Meta(
-            min_length=20,
-            max_length=2048,
-            pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z",
-        ),
-    ]
+    FederatedUserId: federatedIdType
+    Arn: arnType
 
 
 class GetFederationTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
     FederatedUser: FederatedUser | None = None
-    PackedPolicySize: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 class GetSessionTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
-    SessionTokenUtilization: Annotated[int, Meta(ge=0)] | None = None
-    SessionTokenSize: Annotated[int, Meta(ge=0)] | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 class GetWebIdentityTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
