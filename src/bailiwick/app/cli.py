@@ -1,0 +1,206 @@
+"""The command line `bailiwick`. What goes wrong is one sentence on standard error that says what to do.
+
+Exit status: 0 done; 1 it could not be done; 2 it was asked for wrongly.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import bailiwick
+from bailiwick.app import doctor as health
+from bailiwick.app import home, logs
+from bailiwick.app.home import Home, HomeError
+from bailiwick.app.keyring import RootKeyError
+from bailiwick.app.serve import serve as run_server
+from bailiwick.app.server import ServerError
+from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
+from bailiwick.app.welcome import endpoint
+from bailiwick.directory import accounts
+from bailiwick.store import Duplicate, Store, StoreError
+
+# Tracebacks with local variables would print secrets.
+_PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "no_args_is_help": True, "add_completion": False}
+
+app = typer.Typer(help="IAM, STS and KMS on your own machines, on AWS's own wire protocols.", **_PLAIN)
+account = typer.Typer(help="The accounts of this deployment.", **_PLAIN)
+root = typer.Typer(help="The root user of an account.", **_PLAIN)
+app.add_typer(account, name="account")
+app.add_typer(root, name="root")
+
+Config = Annotated[
+    Path | None, typer.Option(help="Settings file in TOML. [env: BAILIWICK_CONFIG]", show_default=False)
+]
+Data = Annotated[Path | None, typer.Option(help="Data folder. [env: BAILIWICK_DATA]", show_default=False)]
+AccountId = Annotated[str | None, typer.Option(help="Account id, 12 digits.", show_default=False)]
+
+
+def main() -> None:
+    """The installed command."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(str(error), 2)
+    except (HomeError, RootKeyError, ServerError, StoreError) as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+
+
+def _fail(text: str, status: int) -> None:
+    sys.stderr.write(f"bailiwick: {text}\n")
+    sys.exit(status)
+
+
+def _with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these settings (of all, if none is named), as the table declares them."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters = list(inspect.signature(command).parameters.values())[:-1]  # the last one is **flags
+        for setting in TABLE:
+            if names and setting.name not in names:
+                continue
+            shown = f" [default: {setting.shown_default}]" if setting.shown_default else ""
+            text = f"{setting.help[0].upper()}{setting.help[1:]}.{shown} [env: {setting.variable}]"
+            kind: Any = bool if setting.annotation is bool else str
+            option = typer.Option(setting.flag, help=text.replace("[", r"\["), show_default=False)
+            parameters.append(
+                inspect.Parameter(
+                    setting.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=None,
+                    annotation=Annotated[kind | None, option],
+                )
+            )
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # which typer reads
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate
+
+
+@app.command()
+@_with_flags()
+def serve(config: Config = None, **flags: Any) -> None:
+    """Serve until Ctrl-C. The first start makes the data folder, an account and its root access key."""
+    settings = load(flags, os.environ, config)
+    logs.configure(settings.log_level)
+    run_server(settings, os.environ)
+
+
+@app.command()
+@_with_flags("data", "account_id", "region", "partition", "root_credentials")
+def init(config: Config = None, **flags: Any) -> None:
+    """Make a data folder without serving. `--root-credentials -` reads the key to adopt from standard input."""
+    settings = load(flags, os.environ, config)
+    logs.configure(settings.log_level)
+    folder = data_folder(settings, os.environ)
+    found = home.open_home(folder, settings, os.environ)
+    if not found.is_new:
+        raise HomeError(f"{folder} is set up already: account {found.deployment.account_id}")
+    home.write_config(folder / home.AWS_CONFIG, found.deployment.region, endpoint(settings, settings.port))
+    say = Console(highlight=False, soft_wrap=True, markup=False).print
+    say(f"account {found.deployment.account_id} ({found.deployment.partition}, {found.deployment.region})")
+    say(f"its root access key is in {folder / home.ROOT_CREDENTIALS}")
+    say(f"back up {folder / 'root.key'} apart from the rest: without it nothing can be opened")
+
+
+@app.command()
+def doctor(config: Config = None, data: Data = None) -> None:
+    """Look whether everything is as it should be, and say how to mend what is not."""
+    settings = load({"data": data}, os.environ, config)
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    findings = health.examine(settings, os.environ)
+    for finding in findings:
+        table.add_row(finding.state.value, finding.subject, finding.text)
+    Console(highlight=False, markup=False).print(table)
+    if any(finding.state is health.State.BROKEN for finding in findings):
+        raise typer.Exit(1)
+
+
+@account.command("create")
+def account_create(
+    name: Annotated[str, typer.Argument(help="A name for people.")],
+    account_id: AccountId = None,
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Make an account. Its root access key is written to a file in the data folder."""
+    if not 1 <= len(name) <= 128 or not name.isprintable():
+        raise SettingsError("the name of an account has 1 to 128 printable characters")
+    number = account_id or home.new_account_id()
+    with _deployment(config, data) as (found, store):
+        path = found.folder / f"{home.ROOT_CREDENTIALS}-{_number(number)}"
+        try:
+            with store.transaction(write=True) as transaction:
+                key = home.new_account(transaction, found.deployment.environment(found.ring), number, name)
+                home.write_credentials(path, key, number)
+        except Duplicate:
+            raise HomeError(f"account {number} exists already; leave --account-id out to get another") from None
+    _say(f"account {number}: its root access key is in {path}")
+
+
+@account.command("list")
+def account_list(config: Config = None, data: Data = None) -> None:
+    """Show every account."""
+    with _deployment(config, data) as (_, store), store.transaction() as transaction:
+        for each in accounts.every(transaction):
+            _say(f"{each.id}  {each.name}")
+
+
+@root.command("rotate-key")
+def root_rotate_key(account_id: AccountId = None, config: Config = None, data: Data = None) -> None:
+    """Give a root user a new access key. The old ones end at once; the new one is written to a file."""
+    with _deployment(config, data) as (found, store):
+        number = account_id or found.deployment.account_id
+        first = number == found.deployment.account_id
+        path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{_number(number)}")
+        written = path.with_name(f"{path.name}.new")
+        with store.transaction(write=True) as transaction:
+            if accounts.find(transaction, number) is None:
+                raise HomeError(f"there is no account {number}; `bailiwick account list` shows those that are")
+            key = home.rotate_root_key(transaction, found.deployment.environment(found.ring), number)
+            # Both keys are in a file until the commit has decided which one is right.
+            home.write_credentials(written, key, number)
+        os.replace(written, path)
+    _say(f"the new root access key is in {path}")
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    _say(bailiwick.__version__)
+
+
+@contextmanager
+def _deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, Store]]:
+    """The deployment in a data folder that exists. Raises HomeError where there is none."""
+    settings = load({"data": data}, os.environ, config)
+    logs.configure(settings.log_level)
+    folder = data_folder(settings, os.environ)
+    if not (folder / home.DATABASE).exists():
+        raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
+    found = home.open_home(folder, settings, os.environ)
+    store = Store(folder)
+    with closing(store):
+        yield found, store
+
+
+def _number(account_id: str) -> str:
+    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
+        raise SettingsError(f"`{account_id}` is not an account id: 12 digits")
+    return account_id
+
+
+def _say(text: str) -> None:
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)

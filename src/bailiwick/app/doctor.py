@@ -1,0 +1,157 @@
+"""`bailiwick doctor`: looks at a deployment without changing it, and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+
+from bailiwick.app import home, keyring
+from bailiwick.app.settings import Settings, data_folder
+from bailiwick.app.welcome import reminder
+from bailiwick.core.seal import KeyRing
+from bailiwick.store import Store, StoreError
+from bailiwick.store.migrate import REVISIONS, revision
+
+_FIRST_SANE_TIME = 1_767_225_600.0  # 2026-01-01: this program is younger than that
+_SECRETS = (keyring.FILE, home.ROOT_CREDENTIALS, home.DATABASE)
+
+
+class State(Enum):
+    """How bad a finding is. Only what is broken makes the command fail."""
+
+    GOOD = "ok"
+    CARE = "care"
+    BROKEN = "broken"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    state: State
+    subject: str
+    text: str
+
+
+def examine(settings: Settings, variables: Mapping[str, str]) -> list[Finding]:
+    """Every finding, in the order in which things depend on each other."""
+    folder = data_folder(settings, variables)
+    if not (folder / home.DATABASE).is_file():
+        missing = f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one"
+        return [Finding(State.BROKEN, "data folder", missing), *_clock(folder), *_port(settings)]
+    return [
+        *_folder(folder),
+        *_clock(folder),
+        *_database(folder, dict(variables)),
+        *_port(settings),
+    ]
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    status = folder.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        yield Finding(State.BROKEN, "data folder", f"{folder} belongs to another user; run as that user")
+    elif status.st_mode & 0o022:
+        yield Finding(State.BROKEN, "data folder", f"others may change {folder}; `chmod 700 {folder}`")
+    elif status.st_mode & 0o077:
+        yield Finding(State.CARE, "data folder", f"others may look into {folder}; `chmod 700 {folder}`")
+    elif not os.access(folder, os.W_OK):
+        yield Finding(State.BROKEN, "data folder", f"{folder} cannot be written; `chmod u+w {folder}`")
+    else:
+        yield Finding(State.GOOD, "data folder", str(folder))
+    for name in _SECRETS:
+        path = folder / name
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding(State.BROKEN, "permissions", f"others may read {path}; `chmod 600 {path}`")
+
+
+def _clock(folder: Path) -> Iterator[Finding]:
+    now = time.time()
+    database = folder / home.DATABASE
+    newest = database.stat().st_mtime if database.exists() else 0.0
+    if now < _FIRST_SANE_TIME:
+        yield Finding(State.BROKEN, "clock", "the clock is years behind; signatures will be refused; set it")
+    elif newest > now + 300:
+        yield Finding(State.BROKEN, "clock", "the database was written in the future; set the clock (NTP)")
+    else:
+        yield Finding(State.GOOD, "clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+
+
+def _database(folder: Path, variables: dict[str, str]) -> Iterator[Finding]:
+    try:
+        ring = keyring.find(folder, variables)
+    except keyring.RootKeyError as error:
+        yield Finding(State.BROKEN, "key ring", str(error))
+        return
+    path = folder / home.DATABASE
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+    try:
+        with engine.connect() as connection:
+            damage = connection.exec_driver_sql("PRAGMA quick_check").scalar()
+            present = revision(connection)
+    except (DBAPIError, StoreError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        yield Finding(State.BROKEN, "database", f"{path}: {reason}")
+        return
+    finally:
+        engine.dispose()
+    if damage != "ok":
+        yield Finding(State.BROKEN, "database", f"{path} is damaged ({damage}); restore a backup")
+        return
+    yield Finding(State.GOOD, "database", str(path))
+    if present != REVISIONS[-1]:
+        yield Finding(
+            State.CARE,
+            "migrations",
+            f"at {present or 'none'}; the next `bailiwick serve` brings it to {REVISIONS[-1]}",
+        )
+        return
+    yield Finding(State.GOOD, "migrations", present)
+    yield from _deployment(folder, ring)
+
+
+def _deployment(folder: Path, ring: KeyRing | None) -> Iterator[Finding]:
+    try:
+        store = Store(folder)
+        with closing(store), store.transaction() as transaction:
+            deployment = home.deployment_in(transaction)
+            if deployment is None:
+                yield Finding(State.BROKEN, "deployment", "the database is empty; `bailiwick serve` fills it")
+                return
+            if ring is None:
+                missing = f"there is no root key; put {keyring.FILE} back from the backup"
+                yield Finding(State.BROKEN, "key ring", missing)
+                return
+            keyring.check(transaction, ring)
+            yield Finding(State.GOOD, "key ring", f"root key {ring.primary} opens the database")
+            yield Finding(State.GOOD, "deployment", f"account {deployment.account_id} in {deployment.region}")
+            told = reminder(transaction, deployment.account_id, is_new=False)
+            if told:
+                yield Finding(State.CARE, "root user", told.replace("\n", " "))
+    except (keyring.RootKeyError, StoreError) as error:
+        yield Finding(State.BROKEN, "key ring", str(error))
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    where = f"{settings.host} port {settings.port}"
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: doctor\r\nconnection: close\r\n\r\n")
+            answer = connection.recv(4096).lower()
+    except OSError:
+        yield Finding(State.GOOD, "port", f"{where} is free; no server runs there")
+        return
+    if b"server: bailiwick" in answer:
+        yield Finding(State.GOOD, "port", f"a Bailiwick answers at {where}")
+    else:
+        yield Finding(State.BROKEN, "port", f"another program answers at {where}; stop it or choose another --port")

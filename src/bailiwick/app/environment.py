@@ -1,0 +1,99 @@
+"""Composition: settings and a key ring become a running inside. The only place that knows every part.
+
+Each process that serves has one World. On a data folder any number of processes share the database.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import msgspec
+import structlog
+
+from bailiwick.app import home
+from bailiwick.app.audit import Trail
+from bailiwick.app.home import Deployment, Home, RootKey
+from bailiwick.app.settings import Settings
+from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
+from bailiwick.directory.snapshot import Directory
+from bailiwick.pipeline import Event, Pipeline
+from bailiwick.services import ALL
+from bailiwick.store import Store, StoreError
+
+log = structlog.get_logger()
+
+_USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used
+
+
+class World:
+    """Everything behind the edge of one process. `close` it when the edge is closed."""
+
+    def __init__(self, deployment: Deployment, ring: KeyRing, store: Store, trail: Trail | None) -> None:
+        """Take an open store; without a trail events are not kept."""
+        self.deployment = deployment
+        self.store = store
+        self.trail = trail
+        self.environment = deployment.environment(ring)
+        self.directory = Directory(store, self.environment)
+        self.pipeline = Pipeline(ALL, self.environment, store, self.directory, trail.write if trail else _nowhere)
+        self._ended = threading.Event()
+        self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
+        self._usage.start()
+
+    def close(self) -> None:
+        """Write what is still in memory, and let go of everything."""
+        self._ended.set()
+        self._usage.join()
+        if self.trail:
+            self.trail.close()
+        self.store.close()
+
+    def _write_usage(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._ended.wait(_USAGE_PAUSE)
+            try:
+                self.directory.usage.flush(self.store)
+            except StoreError as error:
+                log.warning("the last use of keys could not be noted", reason=str(error))
+
+
+def on_folder(found: Home, settings: Settings) -> World:
+    """The world of one process on a data folder. Raises store.StoreError, OSError."""
+    trail = Trail(settings.audit or found.folder / home.AUDIT, rotate_bytes=settings.audit_rotate_bytes)
+    return World(found.deployment, found.ring, Store(found.folder), trail)
+
+
+class Ephemeral(msgspec.Struct, frozen=True):
+    """A world in memory, and the key of its root user."""
+
+    world: World
+    root: RootKey
+
+    def reset(self) -> None:
+        """Empty every account; what is left is the first account with its root key."""
+        world = self.world
+        deployment = world.deployment
+        settings = Settings(
+            account_id=deployment.account_id,
+            region=deployment.region,
+            partition=deployment.partition,  # type: ignore[arg-type]  # it came from settings
+        )
+        world.store.clear()
+        with world.store.transaction(write=True) as transaction:
+            home.begin(transaction, settings, world.environment.ring, self.root)
+
+
+def in_memory(settings: Settings) -> Ephemeral:
+    """A new world in memory. Raises SettingsError for root credentials that cannot be read."""
+    adopted = home.adopted_key(settings)
+    ring, store = KeyRing(os.urandom(ROOT_KEY_BYTES)), Store.in_memory()
+    with store.transaction(write=True) as transaction:
+        deployment, root = home.begin(transaction, settings, ring, adopted)
+    trail = Trail(settings.audit, rotate_bytes=settings.audit_rotate_bytes) if settings.audit else None
+    return Ephemeral(World(deployment, ring, store, trail), root)
+
+
+def _nowhere(event: Event) -> None:
+    """The audit of an ephemeral server that was given no folder."""

@@ -1,0 +1,104 @@
+"""The root key of the deployment: where it comes from, and how the database knows that it is the right one.
+
+Looked for in this order (facts/crypto-notes.md section 3.1): the environment variable BAILIWICK_ROOT_KEY, a
+credential of the service manager (`bailiwick-root-key` in $CREDENTIALS_DIRECTORY), the file `root.key` in the
+data folder. It is 32 bytes, raw or in base64. The database keeps a value sealed under it: so a wrong root key is
+told apart from a damaged database, and before anything is served.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import MutableMapping
+from pathlib import Path
+
+import structlog
+
+from bailiwick.api import Transaction
+from bailiwick.app.files import UnsafeFile, read_private, write_private
+from bailiwick.app.settings import ROOT_KEY_VARIABLE
+from bailiwick.core.errors import SealError
+from bailiwick.core.ids import Entropy
+from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
+from bailiwick.store import settings as facts
+
+log = structlog.get_logger()
+
+FILE = "root.key"
+_CREDENTIAL = "bailiwick-root-key"
+_CHECK = "key-ring.check"
+_CHECK_PURPOSE = "deployment-check"
+_CHECK_TEXT = b"this is the root key of this deployment"
+
+
+class RootKeyError(Exception):
+    """The root key is missing, malformed, open to others, or another deployment's."""
+
+
+def find(folder: Path, environment: MutableMapping[str, str]) -> KeyRing | None:
+    """The key ring that was given to this process, or None if there is no root key anywhere.
+
+    Takes the variable out of `environment`, so that no child inherits it. Raises RootKeyError.
+    """
+    given = environment.pop(ROOT_KEY_VARIABLE, None)
+    try:
+        if given is not None:
+            log.warning("the root key came by the environment, which other processes of this user can read")
+            return KeyRing(_parsed(given.encode(), ROOT_KEY_VARIABLE))
+        if credentials := environment.get("CREDENTIALS_DIRECTORY"):
+            credential = Path(credentials) / _CREDENTIAL
+            if credential.exists():
+                # systemd gives the service user access through the group or an access list.
+                return KeyRing(_parsed(read_private(credential, forbidden=0o037), str(credential)))
+        return KeyRing(_parsed(read_private(folder / FILE), str(folder / FILE)))
+    except FileNotFoundError:
+        return None
+    except UnsafeFile as error:
+        raise RootKeyError(str(error)) from None
+    except OSError as error:
+        raise RootKeyError(f"cannot read the root key {error.filename}: {error.strerror}") from None
+
+
+def create(folder: Path, entropy: Entropy) -> KeyRing:
+    """A new root key, written to the data folder. Raises OSError."""
+    key = entropy(ROOT_KEY_BYTES)
+    write_private(folder / FILE, base64.b64encode(key) + b"\n")
+    return KeyRing(key)
+
+
+def imprint(transaction: Transaction, ring: KeyRing, entropy: Entropy) -> None:
+    """Leave in the database what `check` needs."""
+    sealed = ring.seal(_CHECK_PURPOSE, _CHECK_TEXT, entropy)
+    facts.put(transaction, _CHECK, f"{ring.primary}:{base64.b64encode(sealed).decode()}")
+
+
+def check(transaction: Transaction, ring: KeyRing) -> None:
+    """Raises RootKeyError unless `ring` opens what the database was sealed under."""
+    found = facts.get(transaction, _CHECK)
+    if found is None:
+        raise RootKeyError("the database does not say which root key it needs: it is damaged; restore a backup")
+    needed, _, sealed = found.partition(":")
+    try:
+        if ring.open(_CHECK_PURPOSE, base64.b64decode(sealed)) == _CHECK_TEXT:
+            return
+    except (SealError, binascii.Error):
+        pass
+    if needed == ring.primary:
+        raise RootKeyError("the root key is the right one, yet the database's check does not open: it is damaged")
+    raise RootKeyError(
+        f"this is another deployment's root key: the database needs {needed}, given was {ring.primary}; "
+        f"put the right {FILE} back from its backup"
+    )
+
+
+def _parsed(data: bytes, where: str) -> bytes:
+    if len(data) == ROOT_KEY_BYTES:
+        return data
+    try:
+        key = base64.b64decode(data.removesuffix(b"\n"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != ROOT_KEY_BYTES:
+        raise RootKeyError(f"{where} does not hold a root key: 32 bytes, raw or in base64, and nothing else")
+    return key

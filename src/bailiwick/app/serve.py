@@ -1,0 +1,117 @@
+"""`bailiwick serve`: bind, open or begin the data folder, serve, drain, close, in this order."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, MutableMapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from bailiwick.app import environment, home, workers
+from bailiwick.app.edge import Edge
+from bailiwick.app.files import write_private
+from bailiwick.app.reset import METHOD, PATH, Reset
+from bailiwick.app.server import listen, server
+from bailiwick.app.settings import Settings, data_folder
+from bailiwick.app.welcome import Welcome, endpoint, reminder, show
+from bailiwick.store import Store
+
+
+def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
+    """Serve until SIGINT or SIGTERM. `variables` is the process's environment.
+
+    Raises SettingsError, ServerError, HomeError, RootKeyError, store.StoreError.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold every key
+    with closing(listen(settings.host, settings.port)) as listener:
+        if settings.ephemeral:
+            _serve_memory(settings, listener)
+        else:
+            _serve_folder(settings, variables, listener)
+
+
+def _serve_folder(settings: Settings, variables: MutableMapping[str, str], listener: socket.socket) -> None:
+    found = home.open_home(data_folder(settings, variables), settings, variables)
+    deployment, folder = found.deployment, found.folder
+    address = endpoint(settings, listener.getsockname()[1])
+    home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
+    store = Store(folder)
+    with closing(store), store.transaction() as transaction:
+        told = reminder(transaction, deployment.account_id, is_new=found.is_new)
+    welcome = Welcome(
+        address,
+        deployment.account_id,
+        deployment.region,
+        deployment.partition,
+        credentials=folder / home.ROOT_CREDENTIALS,
+        config=folder / home.AWS_CONFIG,
+        data=folder,
+        is_new=found.is_new,
+        reminder=told,
+    )
+    if settings.workers > 1:
+        workers.supervise(settings, found, listener, ready=lambda: show(welcome))
+        return
+    with closing(environment.on_folder(found, settings)) as world:
+        run(Edge(world.pipeline, max_body=settings.max_body), settings, listener, lambda: show(welcome))
+
+
+def _serve_memory(settings: Settings, listener: socket.socket) -> None:
+    made = environment.in_memory(settings)
+    deployment = made.world.deployment
+    address = endpoint(settings, listener.getsockname()[1])
+    # A client reads its key from a file; this one lives as long as the server.
+    folder = Path(tempfile.mkdtemp(prefix="bailiwick-"))
+    try:
+        home.write_credentials(folder / home.ROOT_CREDENTIALS, made.root, deployment.account_id)
+        home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
+        welcome = Welcome(
+            address,
+            deployment.account_id,
+            deployment.region,
+            deployment.partition,
+            credentials=folder / home.ROOT_CREDENTIALS,
+            config=folder / home.AWS_CONFIG,
+            data=None,
+            is_new=True,
+        )
+
+        def ready() -> None:
+            if settings.credentials_out:
+                write_private(settings.credentials_out.absolute(), credentials_json(made, address))
+            show(welcome)
+
+        with closing(made.world):
+            run(ephemeral_edge(made, settings), settings, listener, ready)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def credentials_json(made: environment.Ephemeral, address: str) -> bytes:
+    """What `--credentials-out` holds."""
+    deployment = made.world.deployment
+    return msgspec.json.encode(
+        {
+            "account_id": deployment.account_id,
+            "endpoint": address,
+            "region": deployment.region,
+            "access_key_id": made.root.access_key_id,
+            "secret_access_key": made.root.secret,
+        }
+    )
+
+
+def ephemeral_edge(made: environment.Ephemeral, settings: Settings) -> Edge:
+    """The edge of a server in memory, which alone can be reset."""
+    return Edge(made.world.pipeline, max_body=settings.max_body, own={(METHOD, PATH): Reset(made)})
+
+
+def run(edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve in this process until told to end; what is in flight is finished first."""
+    with closing(edge):
+        server(edge, settings, ready).run([listener])

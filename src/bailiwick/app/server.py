@@ -1,0 +1,105 @@
+"""A listening socket, and uvicorn's server on it with our protocol and our manners at start and end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+
+from bailiwick.app.edge import Edge
+from bailiwick.app.protocol import GuardedProtocol, Limits
+from bailiwick.app.settings import Settings
+
+_BACKLOG = 2048
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class ServerError(Exception):
+    """The server cannot be started as asked; the text says what to do."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that says when it accepts, and that ends with success when told to end."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, then call `ready`."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain at SIGINT and SIGTERM. uvicorn would raise them again afterwards; being asked is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound TCP socket. Raises ServerError where the address cannot be had."""
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise ServerError(
+            f"cannot listen on {host} port {port}: {error.strerror}; "
+            "stop what uses it, or choose another with --port (0 takes a free one)"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def server(edge: Edge, settings: Settings, ready: Callable[[], None]) -> Server:
+    """A server of `edge` with the limits in `settings`. Raises ServerError for a certificate that does not load."""
+    limits = Limits(
+        max_url=settings.max_url,
+        max_headers=settings.max_headers,
+        max_header_bytes=settings.max_header_bytes,
+        header_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+    )
+    config = uvicorn.Config(
+        cast(Any, edge),
+        http=cast(Any, partial(GuardedProtocol, limits=limits)),
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=[("server", "bailiwick")],
+        backlog=_BACKLOG,
+        timeout_keep_alive=cast(int, settings.idle_timeout),
+        timeout_graceful_shutdown=cast(int, settings.drain_timeout),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ServerError(f"cannot load the certificate or its key: {error}") from None
+    return Server(config, ready)

@@ -1,0 +1,246 @@
+"""Every setting of the server, declared once: its name, type, bounds, default and one line of help.
+
+From this one declaration come the flags of `bailiwick serve`, the environment variables, the keys of the TOML
+file, the validation, and the table in docs/settings.md (a test compares the two). Flags win over the
+environment, the environment over the file, the file over the defaults. An unknown name is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+ENVIRONMENT_PREFIX = "BAILIWICK_"
+CONFIG_VARIABLE = "BAILIWICK_CONFIG"
+ROOT_KEY_VARIABLE = "BAILIWICK_ROOT_KEY"
+
+_OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE}  # read elsewhere: neither is a setting of the table
+# Kubernetes and Docker put these into the environment beside a service that is called `bailiwick`.
+_OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
+
+AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
+Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
+Partition = Literal["aws", "aws-cn", "aws-us-gov"]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names it, says where it came from and what is expected."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one server runs. The description of each field is its help text."""
+
+    host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 takes a free one")] = 4577
+    data: Annotated[
+        Path | None,
+        Meta(description="data folder; without it $XDG_DATA_HOME/bailiwick or ~/.local/share/bailiwick"),
+    ] = None
+    workers: Annotated[int, Meta(ge=1, le=256, description="number of server processes on the port")] = 1
+    tls_cert: Annotated[Path | None, Meta(description="certificate chain (PEM) to serve TLS with")] = None
+    tls_key: Annotated[Path | None, Meta(description="private key (PEM) of the certificate")] = None
+    plaintext_on_network: Annotated[bool, Meta(description="allow an address other than loopback without TLS")] = (
+        False
+    )
+    account_id: Annotated[
+        AccountId | None, Meta(description="first start: id of the first account, random if not given")
+    ] = None
+    region: Annotated[
+        Region | None,
+        Meta(description="first start: region of the deployment, us-east-1 if not given"),
+    ] = None
+    partition: Annotated[
+        Partition | None,
+        Meta(description="first start: partition of every ARN (aws, aws-cn, aws-us-gov), aws if not given"),
+    ] = None
+    root_credentials: Annotated[
+        Path | None,
+        Meta(description="first start: file in AWS credentials format with the root access key to adopt"),
+    ] = None
+    ephemeral: Annotated[bool, Meta(description="keep everything in memory; for tests of other programs")] = False
+    credentials_out: Annotated[
+        Path | None, Meta(description="with ephemeral: write endpoint and root credentials as JSON once ready")
+    ] = None
+    max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="largest request body in bytes")] = 1 << 20
+    max_url: Annotated[int, Meta(ge=256, le=1 << 20, description="longest request target in bytes")] = 32768
+    max_headers: Annotated[int, Meta(ge=16, le=10000, description="most header lines of a request")] = 100
+    max_header_bytes: Annotated[
+        int, Meta(ge=4096, le=1 << 20, description="largest head of a request in bytes, request line included")
+    ] = 65536
+    header_timeout: Annotated[
+        float, Meta(gt=0, description="seconds in which the head of a request must arrive")
+    ] = 10.0
+    body_timeout: Annotated[float, Meta(gt=0, description="seconds in which the body of a request must arrive")] = (
+        30.0
+    )
+    idle_timeout: Annotated[float, Meta(gt=0, description="seconds for which an idle connection is kept open")] = (
+        75.0
+    )
+    drain_timeout: Annotated[
+        float, Meta(gt=0, description="seconds that requests in flight get to finish at shutdown")
+    ] = 15.0
+    audit: Annotated[
+        Path | None,
+        Meta(description="folder of the audit trail; without it `audit` in the data folder (none if ephemeral)"),
+    ] = None
+    audit_rotate_bytes: Annotated[
+        int, Meta(ge=4096, description="size at which a new audit file is begun; each day begins one too")
+    ] = 64 << 20
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),
+    ] = "info"
+
+    @property
+    def secure(self) -> bool:
+        """Whether the server speaks TLS."""
+        return self.tls_cert is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One line of the table: what documentation, flags and environment need to know of a field."""
+
+    name: str
+    annotation: Any
+    default: Any
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The flag of `bailiwick serve`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def shown_default(self) -> str:
+        """The default as a person would write it; empty where there is none."""
+        if self.default is None:
+            return ""
+        return str(self.default).lower() if isinstance(self.default, bool) else f"{self.default}"
+
+
+def _setting(field: msgspec.structs.FieldInfo) -> Setting:
+    plain, *extras = typing.get_args(field.type)
+    (meta,) = (extra for extra in extras if isinstance(extra, Meta))
+    return Setting(field.name, plain, field.default, meta.description or "")
+
+
+TABLE: tuple[Setting, ...] = tuple(_setting(field) for field in msgspec.structs.fields(Settings))
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str], config: Path | None = None) -> Settings:
+    """The settings of this start.
+
+    `flags` are those that were given (None means not given), `environment` the process's, `config` the file
+    named by a flag; without it BAILIWICK_CONFIG names one. Raises SettingsError.
+    """
+    named = environment.get(CONFIG_VARIABLE)
+    file = config or (Path(named) if named else None)
+    sources: list[tuple[dict[str, Any], str]] = [
+        (_from_file(file) if file else {}, f"in {file}"),
+        (_from_environment(environment), "in the environment"),
+        ({name: value for name, value in flags.items() if value is not None}, "on the command line"),
+    ]
+    chosen: dict[str, Any] = {}
+    for values, where in sources:
+        for setting in TABLE:
+            if setting.name in values:
+                chosen[setting.name] = _checked(setting, values[setting.name], where)
+    settings = Settings(**chosen)
+    _check_together(settings)
+    return settings
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {file} is not TOML: {error}") from None
+    known = {setting.name for setting in TABLE}
+    for name in values:
+        if name not in known:
+            raise SettingsError(f"`{name}` in {file} is not a setting; docs/settings.md lists them all")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    known = {setting.variable: setting.name for setting in TABLE}
+    values = {}
+    for variable, value in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in _OUTSIDE:
+            continue
+        if variable.startswith(_OF_THE_ORCHESTRATOR):
+            continue
+        if variable not in known:
+            raise SettingsError(f"`{variable}` in the environment is not a setting; unset it or correct its name")
+        values[known[variable]] = value
+    return values
+
+
+def _checked(setting: Setting, value: Any, where: str) -> Any:
+    """The value in the setting's type and within its bounds."""
+    field = next(field for field in msgspec.structs.fields(Settings) if field.name == setting.name)
+    try:
+        # Text from flags and environment may stand for a number or a truth value; in TOML these have types.
+        return msgspec.convert(value, field.type, strict=False, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"`{setting.name}` {where}: {str(error).partition(' - at')[0]}") from None
+
+
+def _to_path(kind: type, value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"Expected a path, got {value!r}")
+    return kind(value)
+
+
+def _check_together(settings: Settings) -> None:
+    """What no single setting can know. Raises SettingsError."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("`tls_cert` and `tls_key` belong together: give both or neither")
+    if not (settings.secure or settings.loopback or settings.plaintext_on_network):
+        raise SettingsError(
+            f"`{settings.host}` can be reached from other machines, and without TLS whoever is on the way can "
+            "read and change answers; give --tls-cert and --tls-key, or accept it with --plaintext-on-network"
+        )
+    if settings.ephemeral and settings.workers > 1:
+        raise SettingsError("`ephemeral` keeps everything in one process: it cannot have several workers")
+    if settings.ephemeral and settings.data:
+        raise SettingsError("`ephemeral` keeps everything in memory: it cannot have a data folder")
+    if settings.credentials_out and not settings.ephemeral:
+        raise SettingsError("`credentials_out` is for ephemeral servers; others keep `root-credentials` in data")
+
+
+def data_folder(settings: Settings, environment: Mapping[str, str]) -> Path:
+    """Where this deployment keeps its data.
+
+    Source: XDG Base Directory Specification; a relative XDG_DATA_HOME is to be ignored.
+    """
+    if settings.data:
+        return settings.data.expanduser().absolute()
+    base = environment.get("XDG_DATA_HOME", "")
+    if base.startswith("/"):
+        return Path(base) / "bailiwick"
+    return Path("~/.local/share/bailiwick").expanduser()
