@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -125,10 +125,9 @@ def test_the_documentation_says_what_the_code_does() -> None:
 
 
 def test_every_setting_is_a_flag_of_serve_and_the_other_way_round() -> None:
-    environment: dict[str, Any] = {"PATH": "/usr/bin", "COLUMNS": "200", "NO_COLOR": "1"}
-    told = subprocess.run(
-        [sys.executable, "-m", "bailiwick", "serve", "--help"], capture_output=True, text=True, env=environment
-    )
+    wide = {**os.environ, "COLUMNS": "400", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "bailiwick", "serve", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, env=wide)
     assert told.returncode == 0, told.stderr
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", told.stdout))
     boolean = {"--no-ephemeral", "--no-plaintext-on-network"}

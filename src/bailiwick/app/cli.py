@@ -39,14 +39,15 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 
 Config = Annotated[
-    Path | None, typer.Option(help="Settings file in TOML. [env: BAILIWICK_CONFIG]", show_default=False)
+    Path | None, typer.Option(help=r"Settings file in TOML. \[env: BAILIWICK_CONFIG]", show_default=False)
 ]
-Data = Annotated[Path | None, typer.Option(help="Data folder. [env: BAILIWICK_DATA]", show_default=False)]
+Data = Annotated[Path | None, typer.Option(help=r"Data folder. \[env: BAILIWICK_DATA]", show_default=False)]
 AccountId = Annotated[str | None, typer.Option(help="Account id, 12 digits.", show_default=False)]
 
 
 def main() -> None:
     """The installed command."""
+    os.umask(0o077)  # what this program writes is for its user alone
     try:
         app()
     except SettingsError as error:
@@ -72,8 +73,12 @@ def _with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
                 continue
             shown = f" [default: {setting.shown_default}]" if setting.shown_default else ""
             text = f"{setting.help[0].upper()}{setting.help[1:]}.{shown} [env: {setting.variable}]"
-            kind: Any = bool if setting.annotation is bool else str
-            option = typer.Option(setting.flag, help=text.replace("[", r"\["), show_default=False)
+            truth = setting.annotation is bool
+            kind: Any = bool if truth else str
+            flag = f"{setting.flag}/--no{setting.flag[1:]}" if truth else setting.flag
+            option = typer.Option(
+                flag, help=text.replace("[", r"\["), show_default=False, metavar=None if truth else "VALUE"
+            )
             parameters.append(
                 inspect.Parameter(
                     setting.name,

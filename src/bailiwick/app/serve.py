@@ -16,7 +16,7 @@ from bailiwick.app import environment, home, workers
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.reset import METHOD, PATH, Reset
-from bailiwick.app.server import listen, server
+from bailiwick.app.server import listen, reserve, server
 from bailiwick.app.settings import Settings, data_folder
 from bailiwick.app.welcome import Welcome, endpoint, reminder, show
 from bailiwick.store import Store
@@ -28,7 +28,8 @@ def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
     Raises SettingsError, ServerError, HomeError, RootKeyError, store.StoreError.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold every key
-    with closing(listen(settings.host, settings.port)) as listener:
+    hold = reserve if settings.workers > 1 else listen
+    with closing(hold(settings.host, settings.port)) as listener:
         if settings.ephemeral:
             _serve_memory(settings, listener)
         else:
@@ -38,7 +39,8 @@ def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
 def _serve_folder(settings: Settings, variables: MutableMapping[str, str], listener: socket.socket) -> None:
     found = home.open_home(data_folder(settings, variables), settings, variables)
     deployment, folder = found.deployment, found.folder
-    address = endpoint(settings, listener.getsockname()[1])
+    port = listener.getsockname()[1]
+    address = endpoint(settings, port)
     home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
     store = Store(folder)
     with closing(store), store.transaction() as transaction:
@@ -55,7 +57,7 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
         reminder=told,
     )
     if settings.workers > 1:
-        workers.supervise(settings, found, listener, ready=lambda: show(welcome))
+        workers.supervise(settings, found, port, ready=lambda: show(welcome))
         return
     with closing(environment.on_folder(found, settings)) as world:
         run(Edge(world.pipeline, max_body=settings.max_body), settings, listener, lambda: show(welcome))

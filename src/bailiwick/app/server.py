@@ -52,15 +52,35 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound TCP socket. Raises ServerError where the address cannot be had."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening TCP socket; other processes of this user may listen there too if all of them say `shared`.
+
+    Raises ServerError where the address cannot be had.
+    """
+    return _bound(host, port, shared=shared, accepts=True)
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps the address for those that listen there `shared`, and takes no connection itself.
+
+    Raises ServerError where another program listens already, even a `shared` one.
+    """
+    with contextlib.closing(listen(host, port)) as probe:
+        port = probe.getsockname()[1]
+    return _bound(host, port, shared=True, accepts=False)
+
+
+def _bound(host: str, port: int, *, shared: bool, accepts: bool) -> socket.socket:
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        if accepts:
+            listener.listen(_BACKLOG)
     except OSError as error:
         if listener is not None:
             listener.close()

@@ -211,7 +211,7 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
 
 
 def _to_path(kind: type, value: Any) -> Any:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str | Path) or not str(value):
         raise ValueError(f"Expected a path, got {value!r}")
     return kind(value)
 

@@ -1,8 +1,10 @@
-"""Several processes on one port: a parent that holds the socket and replaces a worker that dies.
+"""Several processes on one port: a parent that holds the port and replaces a worker that dies.
 
-Each worker is a fresh interpreter (spawn) that inherits the listening socket and gets settings and key ring
-through a pipe. The pipe's other end is the parent's life line: when it closes, the worker drains and ends, so
-a killed parent leaves no orphans.
+Each worker is a fresh interpreter (spawn) that gets settings and key ring through a pipe. The pipe's other end
+is the parent's life line: when it closes, the worker drains and ends, so a killed parent leaves no orphans.
+
+Each worker listens on a socket of its own (SO_REUSEPORT), so that the kernel deals out connections. Measured
+with two workers and eight connections: one socket for both gave 8 and 0, or 7 and 1; own sockets 5 and 3.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -22,7 +23,7 @@ import structlog
 from bailiwick.app import environment, logs
 from bailiwick.app.edge import Edge
 from bailiwick.app.home import Home
-from bailiwick.app.server import ServerError, server
+from bailiwick.app.server import ServerError, listen, server
 from bailiwick.app.settings import Settings
 
 log = structlog.get_logger()
@@ -34,11 +35,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class _Worker:
     """One worker as the parent sees it."""
 
-    def __init__(self, settings: Settings, home: Home, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, home: Home, port: int) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.line, theirs = spawn.Pipe()
         self.process: SpawnProcess = spawn.Process(
-            target=work, args=(settings, home, listener, theirs), name="bailiwick worker"
+            target=work, args=(settings, home, port, theirs), name="bailiwick worker"
         )
         self.process.start()
         theirs.close()
@@ -52,14 +53,14 @@ class _Worker:
             self.process.join()
 
 
-def supervise(settings: Settings, home: Home, listener: socket.socket, ready: Callable[[], None]) -> None:
+def supervise(settings: Settings, home: Home, port: int, ready: Callable[[], None]) -> None:
     """Run the workers until SIGINT or SIGTERM. `ready` is called once, when all of them accept.
 
     Raises ServerError if a worker ends before it was ready: another one would end as well.
     """
     told, tell = os.pipe()
     before = {number: signal.signal(number, lambda *_: os.write(tell, b"!") and None) for number in _SIGNALS}
-    workers = [_Worker(settings, home, listener) for _ in range(settings.workers)]
+    workers = [_Worker(settings, home, port) for _ in range(settings.workers)]
     announced = False
     try:
         while True:
@@ -71,7 +72,7 @@ def supervise(settings: Settings, home: Home, listener: socket.socket, ready: Ca
                 if worker.line in heard:
                     worker.hear()
                 if not worker.process.is_alive():
-                    workers[place] = _replacement(worker, settings, home, listener)
+                    workers[place] = _replacement(worker, settings, home, port)
             if not announced and all(worker.ready for worker in workers):
                 announced = True
                 ready()
@@ -83,12 +84,12 @@ def supervise(settings: Settings, home: Home, listener: socket.socket, ready: Ca
         os.close(tell)
 
 
-def _replacement(worker: _Worker, settings: Settings, home: Home, listener: socket.socket) -> _Worker:
+def _replacement(worker: _Worker, settings: Settings, home: Home, port: int) -> _Worker:
     worker.line.close()
     if not worker.ready:
         raise ServerError("a worker could not start; what it logged says why")
     log.error("a worker died and is replaced", pid=worker.process.pid, status=worker.process.exitcode)
-    return _Worker(settings, home, listener)
+    return _Worker(settings, home, port)
 
 
 def _end(workers: list[_Worker], seconds: float) -> None:
@@ -102,7 +103,7 @@ def _end(workers: list[_Worker], seconds: float) -> None:
             worker.process.join()
 
 
-def work(settings: Settings, home: Home, listener: socket.socket, line: Connection) -> None:
+def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     """The life of one worker. It runs in a process of its own."""
     logs.configure(settings.log_level)
     world = environment.on_folder(home, settings)
@@ -116,6 +117,6 @@ def work(settings: Settings, home: Home, listener: socket.socket, line: Connecti
             serving.should_exit = True
 
     threading.Thread(target=watch, name="life line", daemon=True).start()
-    serving.run([listener])
+    serving.run([listen(settings.host, port, shared=True)])
     edge.close()
     world.close()
