@@ -1,12 +1,14 @@
-"""What is inside a session token: the whole session, sealed, so that any node verifies it without a read.
+"""The layouts of what clients hold for us: session tokens and markers of lists.
 
-What must still be looked up is the present state of the role or user: deleted means dead at once.
+A session token is the whole session, sealed, so that any node verifies it without a read. What must still be looked
+up is the present state of the role or user: deleted means dead at once.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 from enum import StrEnum
 
 import msgspec
@@ -85,3 +87,30 @@ def open_session(ring: KeyRing, token: str) -> Session:
         return _decoder.decode(ring.open(_PURPOSE, sealed))
     except msgspec.DecodeError:
         raise SealError("the session token does not open") from None
+
+
+# -- Markers ----------------------------------------------------------------------------------------------
+
+_MARKER_MAC_BYTES = 12
+
+
+def make_marker(ring: KeyRing, scope: str, key: str) -> str:
+    """A marker that says: go on after `key`. It is bound to `scope`, the list and account it was made for."""
+    return base64.urlsafe_b64encode(_marker_mac(ring, scope, key.encode()) + key.encode()).decode("ascii")
+
+
+def read_marker(ring: KeyRing, scope: str, marker: str) -> str:
+    """The key in a marker. Raises SealError for one that this deployment did not make for `scope`."""
+    try:
+        raw = base64.urlsafe_b64decode(marker.encode("ascii"))
+        mac, key = raw[:_MARKER_MAC_BYTES], raw[_MARKER_MAC_BYTES:]
+        if hmac.compare_digest(mac, _marker_mac(ring, scope, key)):
+            return key.decode()
+    except (binascii.Error, ValueError):
+        pass
+    raise SealError("the marker does not open")
+
+
+def _marker_mac(ring: KeyRing, scope: str, key: bytes) -> bytes:
+    message = len(scope).to_bytes(4, "big") + scope.encode() + key
+    return ring.mac("marker", message)[:_MARKER_MAC_BYTES]

@@ -122,6 +122,7 @@ attachment = Table(
     metadata,
     Column("owner_id", String(32), primary_key=True),  # of a user, group or role
     Column("policy_arn", String(2048), primary_key=True),  # AWS managed policies have no row of their own
+    Column("account", String(12), nullable=False),
     Column("attached", Float, nullable=False),
     Index("iam_attachment_policy", "policy_arn"),
 )

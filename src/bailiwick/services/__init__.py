@@ -1,1 +1,9 @@
-"""The services: one folder each. ALL is the only list of them."""
+"""The services, one folder each, all built of the same few files. ALL is the only list of them."""
+
+from __future__ import annotations
+
+from bailiwick.services.iam import iam
+from bailiwick.services.kms import kms
+from bailiwick.services.sts import sts
+
+ALL = (iam, kms, sts)

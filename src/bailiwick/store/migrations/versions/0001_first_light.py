@@ -43,6 +43,7 @@ def upgrade() -> None:
         "iam_attachment",
         sa.Column("owner_id", sa.String(length=32), nullable=False),
         sa.Column("policy_arn", sa.String(length=2048), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("attached", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("owner_id", "policy_arn", name=op.f("iam_attachment_pk")),
     )
@@ -136,6 +137,54 @@ def upgrade() -> None:
         sa.Column("password_last_used", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("iam_user_pk")),
         sa.UniqueConstraint("account", "folded", name=op.f("iam_user_account_folded_unique")),
+    )
+    op.create_table(
+        "kms_alias",
+        sa.Column("arn", sa.String(length=400), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("key_arn", sa.String(length=256), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("updated", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("arn", name=op.f("kms_alias_pk")),
+        sa.UniqueConstraint("account", "region", "name", name=op.f("kms_alias_account_region_name_unique")),
+    )
+    op.create_index("kms_alias_key", "kms_alias", ["key_arn"], unique=False)
+    op.create_table(
+        "kms_key",
+        sa.Column("arn", sa.String(length=256), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("spec", sa.String(length=32), nullable=False),
+        sa.Column("usage", sa.String(length=32), nullable=False),
+        sa.Column("origin", sa.String(length=32), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("deletion", sa.Float(), nullable=True),
+        sa.Column("material", sa.String(length=64), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("pins", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("arn", name=op.f("kms_key_pk")),
+        sa.UniqueConstraint("account", "region", "id", name=op.f("kms_key_account_region_id_unique")),
+    )
+    op.create_table(
+        "kms_material",
+        sa.Column("key_arn", sa.String(length=256), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("key_arn", "id", name=op.f("kms_material_pk")),
+    )
+    op.create_table(
+        "kms_tag",
+        sa.Column("key_arn", sa.String(length=256), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("value", sa.String(length=256), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key_arn", "key", name=op.f("kms_tag_pk")),
     )
     op.create_table(
         "setting",

@@ -1,0 +1,29 @@
+"""IAM: users, groups, roles, policies and access keys. Importing this registers every operation."""
+
+from __future__ import annotations
+
+from bailiwick.services.iam import (
+    access_keys,
+    account,
+    attachments,
+    boundaries,
+    groups,
+    inline,
+    policies,
+    roles,
+    users,
+)
+from bailiwick.services.iam.service import iam
+
+__all__ = [
+    "access_keys",
+    "account",
+    "attachments",
+    "boundaries",
+    "groups",
+    "iam",
+    "inline",
+    "policies",
+    "roles",
+    "users",
+]

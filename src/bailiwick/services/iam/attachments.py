@@ -1,0 +1,170 @@
+"""Managed policies attached to users, groups and roles: one piece of code for the three."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, select
+
+from bailiwick.api import Call, Finder, Target
+from bailiwick.directory import entities, tables
+from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
+from bailiwick.services.iam import names, paging, shapes
+from bailiwick.services.iam.owners import Owner, changed
+from bailiwick.services.iam.service import iam
+from bailiwick.services.iam.shapes import NoSuchEntityException
+from bailiwick.services.iam.targets import group_named, policy_named, policy_of, role_named, user_named
+
+POLICIES_PER_OWNER = 10
+
+_table = tables.attachment.c
+
+
+def with_policy(find: Finder) -> Finder:
+    """The finder `find`, with the policy of the request as a condition key. The policy is not the resource."""
+
+    def found(call: Call, request: Any) -> Target:
+        target = find(call, request)
+        return msgspec.structs.replace(target, context={**target.context, "iam:policyarn": request.PolicyArn})
+
+    return found
+
+
+def attach(call: Call, owner: Owner, policy_arn: str) -> None:
+    """Attach a policy; one that is attached already stays so. Raises NoSuchEntity or LimitExceeded."""
+    if policy_of(call, policy_arn) is None:
+        raise NoSuchEntityException(f"Policy {policy_arn} does not exist or is not attachable.")
+    mine = _table.owner_id == owner.id
+    if names.count(call.transaction, mine & (_table.policy_arn == policy_arn)):
+        return
+    present = names.count(call.transaction, mine)
+    names.check_quota(present, POLICIES_PER_OWNER, f"PoliciesPer{type(owner).__name__}")
+    call.transaction.run(
+        insert(tables.attachment).values(
+            owner_id=owner.id, policy_arn=policy_arn, account=owner.account, attached=call.now
+        )
+    )
+    changed(call, owner)
+
+
+def detach(call: Call, owner: Owner, policy_arn: str) -> None:
+    """Detach a policy. Raises NoSuchEntity if it is not attached."""
+    policy_of(call, policy_arn)  # for the form of the ARN
+    removed = call.transaction.run(
+        delete(tables.attachment).where(_table.owner_id == owner.id, _table.policy_arn == policy_arn)
+    )
+    if not removed:
+        raise NoSuchEntityException(f"Policy {policy_arn} was not found.")
+    changed(call, owner)
+
+
+def page(call: Call, owner: Owner, request: Any) -> dict[str, Any]:
+    """A page of the policies attached to an entity, as the members of a response."""
+    start = paging.after(call, request.Marker)
+    rows = call.transaction.all(
+        select(_table.policy_arn)
+        .where(_table.owner_id == owner.id, _table.policy_arn > start)
+        .order_by(_table.policy_arn)
+    )
+    prefix = request.PathPrefix or "/"
+    found = [
+        policy
+        for policy in (entities.policy(call.transaction, row.policy_arn) for row in rows)
+        if policy is not None and policy.path.startswith(prefix)
+    ]
+    cut, truncated, marker = paging.page(call, found, request.MaxItems, lambda policy: policy.arn)
+    attached = [shapes.AttachedPolicy(PolicyName=policy.name, PolicyArn=policy.arn) for policy in cut]
+    return {"AttachedPolicies": attached, "IsTruncated": truncated, "Marker": marker}
+
+
+@iam.operation("AttachUserPolicy", on=with_policy(user_named), writes=True)
+def attach_user_policy(call: Call, request: shapes.AttachUserPolicyRequest, user: User) -> None:
+    attach(call, user, request.PolicyArn)
+
+
+@iam.operation("DetachUserPolicy", on=with_policy(user_named), writes=True)
+def detach_user_policy(call: Call, request: shapes.DetachUserPolicyRequest, user: User) -> None:
+    detach(call, user, request.PolicyArn)
+
+
+@iam.operation("ListAttachedUserPolicies", on=user_named)
+def list_attached_user_policies(
+    call: Call, request: shapes.ListAttachedUserPoliciesRequest, user: User
+) -> shapes.ListAttachedUserPoliciesResponse:
+    return shapes.ListAttachedUserPoliciesResponse(**page(call, user, request))
+
+
+@iam.operation("AttachGroupPolicy", on=with_policy(group_named), writes=True)
+def attach_group_policy(call: Call, request: shapes.AttachGroupPolicyRequest, group: Group) -> None:
+    attach(call, group, request.PolicyArn)
+
+
+@iam.operation("DetachGroupPolicy", on=with_policy(group_named), writes=True)
+def detach_group_policy(call: Call, request: shapes.DetachGroupPolicyRequest, group: Group) -> None:
+    detach(call, group, request.PolicyArn)
+
+
+@iam.operation("ListAttachedGroupPolicies", on=group_named)
+def list_attached_group_policies(
+    call: Call, request: shapes.ListAttachedGroupPoliciesRequest, group: Group
+) -> shapes.ListAttachedGroupPoliciesResponse:
+    return shapes.ListAttachedGroupPoliciesResponse(**page(call, group, request))
+
+
+@iam.operation("AttachRolePolicy", on=with_policy(role_named), writes=True)
+def attach_role_policy(call: Call, request: shapes.AttachRolePolicyRequest, role: Role) -> None:
+    attach(call, role, request.PolicyArn)
+
+
+@iam.operation("DetachRolePolicy", on=with_policy(role_named), writes=True)
+def detach_role_policy(call: Call, request: shapes.DetachRolePolicyRequest, role: Role) -> None:
+    detach(call, role, request.PolicyArn)
+
+
+@iam.operation("ListAttachedRolePolicies", on=role_named)
+def list_attached_role_policies(
+    call: Call, request: shapes.ListAttachedRolePoliciesRequest, role: Role
+) -> shapes.ListAttachedRolePoliciesResponse:
+    return shapes.ListAttachedRolePoliciesResponse(**page(call, role, request))
+
+
+@iam.operation("ListEntitiesForPolicy", on=policy_named)
+def list_entities_for_policy(
+    call: Call, request: shapes.ListEntitiesForPolicyRequest, policy: ManagedPolicy
+) -> shapes.ListEntitiesForPolicyResponse:
+    found = [
+        (table.name, row.id, row.name)
+        for table in (tables.group, tables.role, tables.user)
+        if (request.EntityFilter or table.name.removeprefix("iam_").title())
+        == table.name.removeprefix("iam_").title()
+        for row in _users_of(call, table, policy, request)
+    ]
+    start = paging.after(call, request.Marker)
+    later = sorted(each for each in found if f"{each[0]}/{each[1]}" > start)
+    cut, truncated, marker = paging.page(call, later, request.MaxItems, lambda each: f"{each[0]}/{each[1]}")
+    return shapes.ListEntitiesForPolicyResponse(
+        PolicyGroups=[shapes.PolicyGroup(GroupName=n, GroupId=i) for t, i, n in cut if t == "iam_group"],
+        PolicyUsers=[shapes.PolicyUser(UserName=n, UserId=i) for t, i, n in cut if t == "iam_user"],
+        PolicyRoles=[shapes.PolicyRole(RoleName=n, RoleId=i) for t, i, n in cut if t == "iam_role"],
+        IsTruncated=truncated,
+        Marker=marker,
+    )
+
+
+def _users_of(
+    call: Call, table: Any, policy: ManagedPolicy, request: shapes.ListEntitiesForPolicyRequest
+) -> list[Any]:
+    """The entities of one table that have the policy attached, or have it as their boundary."""
+    column = table.c
+    here = (column.account == call.account) & names.under(column.path, request.PathPrefix)
+    uses = column.id.in_(select(_table.owner_id).where(_table.policy_arn == policy.arn))
+    if "boundary" in column:
+        bounded = column.boundary == policy.arn
+        if request.PolicyUsageFilter == "PermissionsBoundary":
+            uses = bounded
+        elif request.PolicyUsageFilter is None:
+            uses = uses | bounded
+    elif request.PolicyUsageFilter == "PermissionsBoundary":
+        return []
+    return list(call.transaction.all(select(column.id, column.name).where(here & uses)))

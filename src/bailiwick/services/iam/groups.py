@@ -1,0 +1,191 @@
+"""Groups of IAM users. A group is never a principal: its policies are its members'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from bailiwick.api import Call, Target
+from bailiwick.core import ids
+from bailiwick.directory import entities, tables
+from bailiwick.directory.entities import Group, User
+from bailiwick.services.iam import names, paging, shapes, users
+from bailiwick.services.iam.service import iam
+from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
+from bailiwick.services.iam.targets import group_named, no_user, user_named
+from bailiwick.store import Duplicate
+
+GROUPS_PER_ACCOUNT = 300
+GROUPS_PER_USER = 10
+
+
+def shown(group: Group, partition: str) -> shapes.Group:
+    """A group as responses show it."""
+    return shapes.Group(
+        Path=group.path,
+        GroupName=group.name,
+        GroupId=group.id,
+        Arn=group.arn(partition),
+        CreateDate=group.created,
+    )
+
+
+def new_group(call: Call, request: shapes.CreateGroupRequest) -> Target:
+    """The group to be made."""
+    arn = names.account_arn(call, "group", request.Path or "/", request.GroupName)
+    return Target(account=call.account, arn=arn)
+
+
+@iam.operation("CreateGroup", on=new_group, writes=True)
+def create_group(call: Call, request: shapes.CreateGroupRequest, record: None) -> shapes.CreateGroupResponse:
+    present = names.count(call.transaction, tables.group.c.account == call.account)
+    names.check_quota(present, GROUPS_PER_ACCOUNT, "GroupsPerAccount")
+    group = Group(
+        id=ids.unique_id("AGPA", call.account, call.environment.entropy),
+        account=call.account,
+        name=request.GroupName,
+        path=request.Path or "/",
+        created=names.seconds(call.now),
+    )
+    try:
+        call.transaction.run(
+            insert(tables.group).values(
+                id=group.id,
+                account=group.account,
+                name=group.name,
+                folded=group.name.lower(),
+                path=group.path,
+                created=group.created,
+            )
+        )
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"Group with name {group.name} already exists.") from None
+    return shapes.CreateGroupResponse(Group=shown(group, call.partition))
+
+
+@iam.operation("GetGroup", on=group_named)
+def get_group(call: Call, request: shapes.GetGroupRequest, group: Group) -> shapes.GetGroupResponse:
+    member, user = tables.membership.c, tables.user.c
+    rows = call.transaction.all(
+        select(tables.user)
+        .join(tables.membership, member.user_id == user.id)
+        .where(member.group_id == group.id, user.folded > paging.after(call, request.Marker))
+        .order_by(user.folded)
+        .limit(paging.wanted(request.MaxItems))
+    )
+    found = [entities.record(User, row) for row in rows]
+    page, truncated, marker = paging.page(call, found, request.MaxItems, lambda user: user.name.lower())
+    return shapes.GetGroupResponse(
+        Group=shown(group, call.partition),
+        Users=[users.shown(each, call.partition) for each in page],
+        IsTruncated=truncated,
+        Marker=marker,
+    )
+
+
+@iam.operation("UpdateGroup", on=group_named, writes=True)
+def update_group(call: Call, request: shapes.UpdateGroupRequest, group: Group) -> None:
+    name, path = request.NewGroupName or group.name, request.NewPath or group.path
+    try:
+        call.transaction.run(
+            update(tables.group)
+            .where(tables.group.c.id == group.id)
+            .values(name=name, folded=name.lower(), path=path)
+        )
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"Group with name {name} already exists.") from None
+
+
+_BLOCKING = (
+    (tables.membership.c.group_id, "Cannot delete entity, must remove users from group first."),
+    (tables.attachment.c.owner_id, "Cannot delete entity, must detach all policies first."),
+    (tables.inline_policy.c.owner_id, "Cannot delete entity, must delete policies first."),
+)
+
+
+@iam.operation("DeleteGroup", on=group_named, writes=True)
+def delete_group(call: Call, request: shapes.DeleteGroupRequest, group: Group) -> None:
+    for column, message in _BLOCKING:
+        if names.count(call.transaction, column == group.id):
+            raise DeleteConflictException(message)
+    call.transaction.run(delete(tables.group).where(tables.group.c.id == group.id))
+    call.transaction.changed(f"group:{group.id}")
+
+
+def every_group(call: Call, request: Any) -> Target:
+    """Every group of the account."""
+    return Target(account=call.account)
+
+
+@iam.operation("ListGroups", on=every_group)
+def list_groups(call: Call, request: shapes.ListGroupsRequest, record: None) -> shapes.ListGroupsResponse:
+    table = tables.group.c
+    rows = call.transaction.all(
+        select(tables.group)
+        .where(
+            table.account == call.account,
+            names.under(table.path, request.PathPrefix),
+            table.folded > paging.after(call, request.Marker),
+        )
+        .order_by(table.folded)
+        .limit(paging.wanted(request.MaxItems))
+    )
+    groups = [entities.record(Group, row) for row in rows]
+    page, truncated, marker = paging.page(call, groups, request.MaxItems, lambda group: group.name.lower())
+    return shapes.ListGroupsResponse(
+        Groups=[shown(group, call.partition) for group in page], IsTruncated=truncated, Marker=marker
+    )
+
+
+# -- Members ----------------------------------------------------------------------------------------------
+
+
+@iam.operation("AddUserToGroup", on=group_named, writes=True)
+def add_user_to_group(call: Call, request: shapes.AddUserToGroupRequest, group: Group) -> None:
+    user = _member(call, request.UserName)
+    columns = tables.membership.c
+    present = names.count(call.transaction, (columns.user_id == user.id) & (columns.group_id == group.id))
+    if present:
+        return
+    names.check_quota(names.count(call.transaction, columns.user_id == user.id), GROUPS_PER_USER, "GroupsPerUser")
+    call.transaction.run(insert(tables.membership).values(group_id=group.id, user_id=user.id))
+    call.transaction.changed(f"principal:{user.id}")
+
+
+@iam.operation("RemoveUserFromGroup", on=group_named, writes=True)
+def remove_user_from_group(call: Call, request: shapes.RemoveUserFromGroupRequest, group: Group) -> None:
+    user = _member(call, request.UserName)
+    columns = tables.membership.c
+    removed = call.transaction.run(
+        delete(tables.membership).where(columns.group_id == group.id, columns.user_id == user.id)
+    )
+    if not removed:
+        raise no_user(user.name)
+    call.transaction.changed(f"principal:{user.id}")
+
+
+@iam.operation("ListGroupsForUser", on=user_named)
+def list_groups_for_user(
+    call: Call, request: shapes.ListGroupsForUserRequest, user: User
+) -> shapes.ListGroupsForUserResponse:
+    member, group = tables.membership.c, tables.group.c
+    rows = call.transaction.all(
+        select(tables.group)
+        .join(tables.membership, member.group_id == group.id)
+        .where(member.user_id == user.id, group.folded > paging.after(call, request.Marker))
+        .order_by(group.folded)
+        .limit(paging.wanted(request.MaxItems))
+    )
+    groups = [entities.record(Group, row) for row in rows]
+    page, truncated, marker = paging.page(call, groups, request.MaxItems, lambda group: group.name.lower())
+    return shapes.ListGroupsForUserResponse(
+        Groups=[shown(each, call.partition) for each in page], IsTruncated=truncated, Marker=marker
+    )
+
+
+def _member(call: Call, name: str) -> User:
+    user = entities.user(call.transaction, call.account, name)
+    if user is None:
+        raise no_user(name)
+    return user

@@ -1,0 +1,47 @@
+"""What names, paths and documents of IAM have in common."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from sqlalchemy import Column, ColumnElement, func, select
+
+from bailiwick.api import Call, Transaction
+from bailiwick.services.iam.shapes import LimitExceededException
+
+
+def encoded(document: str) -> str:
+    """A policy document as IAM returns it: percent-encoded (RFC 3986), its text as submitted."""
+    return quote(document, safe="-_.~")
+
+
+def seconds(now: float) -> float:
+    """A time of creation: whole seconds, for that is what clients are shown."""
+    return float(int(now))
+
+
+def size(document: str) -> int:
+    """The size that a quota counts: characters that are not white space."""
+    return len("".join(document.split()))
+
+
+def under(path: Column[str], prefix: str | None) -> ColumnElement[bool]:
+    """The condition that a path begins with `prefix`, taken literally."""
+    return path.startswith(prefix or "/", autoescape=True)
+
+
+def count(transaction: Transaction, condition: ColumnElement[bool]) -> int:
+    """How many rows meet a condition; the table is the condition's."""
+    row = transaction.one(select(func.count().label("rows")).where(condition))
+    return 0 if row is None else int(row.rows)
+
+
+def check_quota(present: int, allowed: int, name: str) -> None:
+    """Refuse one more where the quota called `name` is used up."""
+    if present >= allowed:
+        raise LimitExceededException(f"Cannot exceed quota for {name}: {allowed}")
+
+
+def account_arn(call: Call, kind: str, path: str, name: str) -> str:
+    """The ARN that an entity of the caller's account has, or would have."""
+    return f"arn:{call.partition}:iam::{call.account}:{kind}{path}{name}"

@@ -1,0 +1,51 @@
+"""Pages of a list: `Marker` and `MaxItems`.
+
+A marker says after which entry the next page begins. It is authenticated, and bound to the list and the account
+that it was made for: what was not given out by this deployment for this list is `Invalid Marker.`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from bailiwick.api import Call, ValidationError
+from bailiwick.core.errors import SealError
+from bailiwick.core.formats import make_marker, read_marker
+
+T = TypeVar("T")
+
+DEFAULT = 100
+
+
+def after(call: Call, marker: str | None) -> str:
+    """The sort key after which the page begins; empty for the first page. Raises ValidationError."""
+    if marker is None:
+        return ""
+    try:
+        return read_marker(call.environment.ring, _scope(call), marker)
+    except SealError:
+        raise ValidationError("Invalid Marker.") from None
+
+
+def page(
+    call: Call, entries: Sequence[T], limit: int | None, key: Callable[[T], str]
+) -> tuple[list[T], bool, str | None]:
+    """Cut a list, of which one entry more than the page was read, into a page.
+
+    Returns the page, whether there is more, and the marker of what follows. `key` gives an entry's sort key.
+    """
+    most = limit or DEFAULT
+    if len(entries) <= most:
+        return list(entries), False, None
+    shown = list(entries[:most])
+    return shown, True, make_marker(call.environment.ring, _scope(call), key(shown[-1]))
+
+
+def wanted(limit: int | None) -> int:
+    """How many rows to read: the page and one more, which tells whether there is a next one."""
+    return (limit or DEFAULT) + 1
+
+
+def _scope(call: Call) -> str:
+    return f"{call.account}/{call.operation.action}"

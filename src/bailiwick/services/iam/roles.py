@@ -1,0 +1,206 @@
+"""Roles: identities that others assume."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from bailiwick.api import Call, Target
+from bailiwick.core import ids
+from bailiwick.directory import entities, tables
+from bailiwick.directory.entities import Role
+from bailiwick.services.iam import boundaries, names, paging, shapes, tags, trust
+from bailiwick.services.iam.service import iam
+from bailiwick.services.iam.shapes import (
+    DeleteConflictException,
+    EntityAlreadyExistsException,
+    InvalidInputException,
+)
+from bailiwick.services.iam.targets import role_named
+from bailiwick.store import Duplicate
+
+ROLES_PER_ACCOUNT = 1000
+DEFAULT_SESSION = 3600
+_RESERVED = ("/aws-service-role/", "/aws-reserved/")
+
+
+def shown(call: Call, role: Role, *, session: bool) -> shapes.Role:
+    """A role as lists show it; CreateRole leaves out the maximum session where it is the default."""
+    return shapes.Role(
+        Path=role.path,
+        RoleName=role.name,
+        RoleId=role.id,
+        Arn=role.arn(call.partition),
+        CreateDate=role.created,
+        AssumeRolePolicyDocument=trust.shown(call, role),
+        Description=role.description,
+        MaxSessionDuration=role.max_session if session else None,
+    )
+
+
+def shown_whole(call: Call, role: Role) -> shapes.Role:
+    """A role as GetRole shows it."""
+    return msgspec.structs.replace(
+        shown(call, role, session=True),
+        PermissionsBoundary=boundaries.shown(role.boundary),
+        Tags=tags.shown(call.transaction, role.id),
+        RoleLastUsed=shapes.RoleLastUsed(LastUsedDate=role.last_used, Region=role.last_used_region),
+    )
+
+
+def new_role(call: Call, request: shapes.CreateRoleRequest) -> Target:
+    """The role to be made; with tags, the caller must be allowed to set them too."""
+    arn = names.account_arn(call, "role", request.Path or "/", request.RoleName)
+    context = tags.of_request(request.Tags) | boundaries.of_request(request.PermissionsBoundary)
+    tagging = Target(account=call.account, arn=arn, action="iam:TagRole", context=context)
+    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+
+
+@iam.operation("CreateRole", on=new_role, writes=True)
+def create_role(call: Call, request: shapes.CreateRoleRequest, record: None) -> shapes.CreateRoleResponse:
+    path = request.Path or "/"
+    if path.startswith(_RESERVED):
+        raise InvalidInputException(f"The path {path} is reserved for roles that AWS services make.")
+    pins = trust.checked(call, request.AssumeRolePolicyDocument)
+    boundary = boundaries.checked(call, request.PermissionsBoundary)
+    present = names.count(call.transaction, tables.role.c.account == call.account)
+    names.check_quota(present, ROLES_PER_ACCOUNT, "RolesPerAccount")
+    role = Role(
+        id=ids.unique_id("AROA", call.account, call.environment.entropy),
+        account=call.account,
+        name=request.RoleName,
+        path=path,
+        created=names.seconds(call.now),
+        max_session=request.MaxSessionDuration or DEFAULT_SESSION,
+        trust=request.AssumeRolePolicyDocument,
+        pins=pins,
+        description=request.Description or None,
+        boundary=boundary,
+    )
+    try:
+        call.transaction.run(
+            insert(tables.role).values(
+                id=role.id,
+                account=role.account,
+                name=role.name,
+                folded=role.name.lower(),
+                path=role.path,
+                created=role.created,
+                max_session=role.max_session,
+                trust=role.trust,
+                pins=json.dumps(role.pins),
+                description=role.description,
+                boundary=role.boundary,
+            )
+        )
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"Role with name {role.name} already exists.") from None
+    tags.put(call.transaction, role.id, request.Tags)
+    _changed(call, role)
+    made = shown(call, role, session=request.MaxSessionDuration is not None)
+    whole = msgspec.structs.replace(
+        made, PermissionsBoundary=boundaries.shown(boundary), Tags=tags.shown(call.transaction, role.id)
+    )
+    return shapes.CreateRoleResponse(Role=whole)
+
+
+@iam.operation("GetRole", on=role_named)
+def get_role(call: Call, request: shapes.GetRoleRequest, role: Role) -> shapes.GetRoleResponse:
+    return shapes.GetRoleResponse(Role=shown_whole(call, role))
+
+
+@iam.operation("UpdateRole", on=role_named, writes=True)
+def update_role(call: Call, request: shapes.UpdateRoleRequest, role: Role) -> shapes.UpdateRoleResponse:
+    _update(
+        call,
+        role,
+        description=role.description if request.Description is None else request.Description or None,
+        max_session=request.MaxSessionDuration or role.max_session,
+    )
+    return shapes.UpdateRoleResponse()
+
+
+@iam.operation("UpdateRoleDescription", on=role_named, writes=True)
+def update_role_description(
+    call: Call, request: shapes.UpdateRoleDescriptionRequest, role: Role
+) -> shapes.UpdateRoleDescriptionResponse:
+    _update(call, role, description=request.Description or None)
+    updated = entities.role_by_id(call.transaction, role.id)
+    assert updated is not None, "a role that was just updated is there"
+    return shapes.UpdateRoleDescriptionResponse(Role=shown(call, updated, session=True))
+
+
+@iam.operation("UpdateAssumeRolePolicy", on=role_named, writes=True)
+def update_assume_role_policy(call: Call, request: shapes.UpdateAssumeRolePolicyRequest, role: Role) -> None:
+    pins = trust.checked(call, request.PolicyDocument)
+    _update(call, role, trust=request.PolicyDocument, pins=json.dumps(pins))
+
+
+_BLOCKING = (
+    (tables.attachment.c.owner_id, "Cannot delete entity, must detach all policies first."),
+    (tables.inline_policy.c.owner_id, "Cannot delete entity, must delete policies first."),
+)
+
+
+@iam.operation("DeleteRole", on=role_named, writes=True)
+def delete_role(call: Call, request: shapes.DeleteRoleRequest, role: Role) -> None:
+    for column, message in _BLOCKING:
+        if names.count(call.transaction, column == role.id):
+            raise DeleteConflictException(message)
+    tags.remove_all(call.transaction, role.id)
+    call.transaction.run(delete(tables.role).where(tables.role.c.id == role.id))
+    _changed(call, role)
+
+
+def every_role(call: Call, request: shapes.ListRolesRequest) -> Target:
+    """Every role of the account."""
+    return Target(account=call.account)
+
+
+@iam.operation("ListRoles", on=every_role)
+def list_roles(call: Call, request: shapes.ListRolesRequest, record: None) -> shapes.ListRolesResponse:
+    table = tables.role.c
+    rows = call.transaction.all(
+        select(tables.role)
+        .where(
+            table.account == call.account,
+            names.under(table.path, request.PathPrefix),
+            table.folded > paging.after(call, request.Marker),
+        )
+        .order_by(table.folded)
+        .limit(paging.wanted(request.MaxItems))
+    )
+    roles = [entities.record(Role, row) for row in rows]
+    page, truncated, marker = paging.page(call, roles, request.MaxItems, lambda role: role.name.lower())
+    return shapes.ListRolesResponse(
+        Roles=[shown(call, role, session=True) for role in page], IsTruncated=truncated, Marker=marker
+    )
+
+
+@iam.operation("TagRole", on=role_named, writes=True)
+def tag_role(call: Call, request: shapes.TagRoleRequest, role: Role) -> None:
+    tags.put(call.transaction, role.id, request.Tags)
+    _changed(call, role)
+
+
+@iam.operation("UntagRole", on=role_named, writes=True)
+def untag_role(call: Call, request: shapes.UntagRoleRequest, role: Role) -> None:
+    tags.remove(call.transaction, role.id, request.TagKeys)
+    _changed(call, role)
+
+
+@iam.operation("ListRoleTags", on=role_named)
+def list_role_tags(call: Call, request: shapes.ListRoleTagsRequest, role: Role) -> shapes.ListRoleTagsResponse:
+    page, truncated, marker = tags.page(call, role.id, request.Marker, request.MaxItems)
+    return shapes.ListRoleTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
+
+
+def _update(call: Call, role: Role, **values: object) -> None:
+    call.transaction.run(update(tables.role).where(tables.role.c.id == role.id).values(**values))
+    _changed(call, role)
+
+
+def _changed(call: Call, role: Role) -> None:
+    call.transaction.changed(f"principal:{role.id}", f"role-arn:{role.arn(call.partition)}")

@@ -1,0 +1,110 @@
+"""Tags of IAM's entities, and the condition keys that come from them.
+
+Keys of users and roles are the same in any letter case; those of policies are not (facts/iam.md section 5.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, insert, select
+
+from bailiwick.api import Call, Transaction
+from bailiwick.core.policy.question import Value
+from bailiwick.directory import entities, tables
+from bailiwick.services.iam import paging, shapes
+from bailiwick.services.iam.shapes import InvalidInputException, LimitExceededException, Tag
+
+MAX_TAGS = 50
+
+
+def put(transaction: Transaction, owner_id: str, tags: Sequence[Tag] | None, *, fold: bool = True) -> None:
+    """Set tags of an entity; those with the same key are replaced where they stand.
+
+    `fold` for entities whose keys are the same in any letter case. Raises InvalidInput for a key given twice or
+    reserved, LimitExceeded for more than 50 in the end.
+    """
+    if not tags:
+        return
+    given = {_folded(tag.Key, fold): tag for tag in tags}
+    if len(given) < len(tags):
+        told = " Please note that Tag keys are case insensitive." if fold else ""
+        raise InvalidInputException(f"Duplicate tag keys found.{told}")
+    if any(tag.Key.lower().startswith("aws:") for tag in tags):
+        raise InvalidInputException("Tags beginning with aws: are reserved.")
+    columns = tables.tag.c
+    rows = transaction.all(select(columns.folded, columns.position).where(columns.owner_id == owner_id))
+    positions = {row.folded: row.position for row in rows}
+    if len(positions.keys() | given.keys()) > MAX_TAGS:
+        raise LimitExceededException("The number of tags has reached the maximum limit.")
+    free = max(positions.values(), default=0) + 1
+    transaction.run(delete(tables.tag).where(columns.owner_id == owner_id, columns.folded.in_(given)))
+    transaction.run(
+        insert(tables.tag),
+        [
+            {
+                "owner_id": owner_id,
+                "folded": folded,
+                "key": tag.Key,
+                "value": tag.Value,
+                "position": positions.get(folded, free + number),
+            }
+            for number, (folded, tag) in enumerate(given.items())
+        ],
+    )
+
+
+def remove(transaction: Transaction, owner_id: str, keys: Sequence[str], *, fold: bool = True) -> None:
+    """Remove tags by key; one that is not there is no error."""
+    columns = tables.tag.c
+    folded = [_folded(key, fold) for key in keys]
+    transaction.run(delete(tables.tag).where(columns.owner_id == owner_id, columns.folded.in_(folded)))
+
+
+def remove_all(transaction: Transaction, owner_id: str) -> None:
+    """Remove every tag of an entity that goes away."""
+    transaction.run(delete(tables.tag).where(tables.tag.c.owner_id == owner_id))
+
+
+def shown(transaction: Transaction, owner_id: str) -> list[Tag] | None:
+    """An entity's tags as responses show them: None where there are none."""
+    found = entities.tags(transaction, owner_id)
+    return [Tag(Key=key, Value=value) for key, value in found.items()] or None
+
+
+def page(call: Call, owner_id: str, marker: str | None, limit: int | None) -> tuple[list[Tag], bool, str | None]:
+    """A page of an entity's tags, by key."""
+    columns = tables.tag.c
+    rows = call.transaction.all(
+        select(columns.folded, columns.key, columns.value)
+        .where(columns.owner_id == owner_id, columns.folded > paging.after(call, marker))
+        .order_by(columns.folded)
+        .limit(paging.wanted(limit))
+    )
+    cut, truncated, following = paging.page(call, rows, limit, lambda row: str(row.folded))
+    return [shapes.Tag(Key=row.key, Value=row.value) for row in cut], truncated, following
+
+
+# -- Condition keys ---------------------------------------------------------------------------------------
+
+
+def of_request(tags: Sequence[Tag] | None, keys: Sequence[str] | None = None) -> dict[str, Value]:
+    """The condition keys of tags, or keys of tags, that a request passes."""
+    context: dict[str, Value] = {f"aws:requesttag/{tag.Key.lower()}": tag.Value for tag in tags or ()}
+    named = [tag.Key for tag in tags or ()] + list(keys or ())
+    if named:
+        context["aws:tagkeys"] = tuple(named)
+    return context
+
+
+def of_resource(tags: dict[str, str]) -> dict[str, Value]:
+    """The condition keys of the tags that an entity has."""
+    context: dict[str, Value] = {}
+    for key, value in tags.items():
+        context[f"aws:resourcetag/{key.lower()}"] = value
+        context[f"iam:resourcetag/{key.lower()}"] = value
+    return context
+
+
+def _folded(key: str, fold: bool) -> str:
+    return key.lower() if fold else key

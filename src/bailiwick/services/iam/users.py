@@ -1,0 +1,159 @@
+"""IAM users."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from bailiwick.api import Call, Target
+from bailiwick.core import ids
+from bailiwick.directory import entities, tables
+from bailiwick.directory.entities import User
+from bailiwick.services.iam import boundaries, names, paging, shapes, tags
+from bailiwick.services.iam.names import account_arn
+from bailiwick.services.iam.service import iam
+from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
+from bailiwick.services.iam.targets import user_named, user_or_self
+from bailiwick.store import Duplicate
+
+USERS_PER_ACCOUNT = 5000
+
+
+def shown(user: User, partition: str) -> shapes.User:
+    """A user as lists show her: without tags and boundary."""
+    return shapes.User(
+        Path=user.path,
+        UserName=user.name,
+        UserId=user.id,
+        Arn=user.arn(partition),
+        CreateDate=user.created,
+        PasswordLastUsed=user.password_last_used,
+    )
+
+
+def shown_whole(call: Call, user: User) -> shapes.User:
+    """A user as CreateUser and GetUser show her."""
+    return msgspec.structs.replace(
+        shown(user, call.partition),
+        PermissionsBoundary=boundaries.shown(user.boundary),
+        Tags=tags.shown(call.transaction, user.id),
+    )
+
+
+def new_user(call: Call, request: shapes.CreateUserRequest) -> Target:
+    """The user to be made; with tags, the caller must be allowed to set them too."""
+    arn = account_arn(call, "user", request.Path or "/", request.UserName)
+    context = tags.of_request(request.Tags) | boundaries.of_request(request.PermissionsBoundary)
+    tagging = Target(account=call.account, arn=arn, action="iam:TagUser", context=context)
+    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+
+
+@iam.operation("CreateUser", on=new_user, writes=True)
+def create_user(call: Call, request: shapes.CreateUserRequest, record: None) -> shapes.CreateUserResponse:
+    boundary = boundaries.checked(call, request.PermissionsBoundary)
+    names.check_quota(
+        names.count(call.transaction, tables.user.c.account == call.account), USERS_PER_ACCOUNT, "UsersPerAccount"
+    )
+    user = User(
+        id=ids.unique_id("AIDA", call.account, call.environment.entropy),
+        account=call.account,
+        name=request.UserName,
+        path=request.Path or "/",
+        created=names.seconds(call.now),
+        boundary=boundary,
+    )
+    try:
+        call.transaction.run(
+            insert(tables.user).values(
+                id=user.id,
+                account=user.account,
+                name=user.name,
+                folded=user.name.lower(),
+                path=user.path,
+                created=user.created,
+                boundary=user.boundary,
+            )
+        )
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"User with name {user.name} already exists.") from None
+    tags.put(call.transaction, user.id, request.Tags)
+    return shapes.CreateUserResponse(User=shown_whole(call, user))
+
+
+@iam.operation("GetUser", on=user_or_self)
+def get_user(call: Call, request: shapes.GetUserRequest, user: User) -> shapes.GetUserResponse:
+    return shapes.GetUserResponse(User=shown_whole(call, user))
+
+
+@iam.operation("UpdateUser", on=user_named, writes=True)
+def update_user(call: Call, request: shapes.UpdateUserRequest, user: User) -> None:
+    name, path = request.NewUserName or user.name, request.NewPath or user.path
+    try:
+        call.transaction.run(
+            update(tables.user).where(tables.user.c.id == user.id).values(name=name, folded=name.lower(), path=path)
+        )
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"User with name {name} already exists.") from None
+    call.transaction.changed(f"principal:{user.id}")
+
+
+# What must be gone before a user can be deleted, in the order in which AWS looks.
+_BLOCKING = (
+    (tables.attachment.c.owner_id, "Cannot delete entity, must detach all policies first."),
+    (tables.inline_policy.c.owner_id, "Cannot delete entity, must delete policies first."),
+    (tables.membership.c.user_id, "Cannot delete entity, must remove users from group first."),
+    (tables.access_key.c.owner_id, "Cannot delete entity, must delete access keys first."),
+)
+
+
+@iam.operation("DeleteUser", on=user_named, writes=True)
+def delete_user(call: Call, request: shapes.DeleteUserRequest, user: User) -> None:
+    for column, message in _BLOCKING:
+        if names.count(call.transaction, column == user.id):
+            raise DeleteConflictException(message)
+    tags.remove_all(call.transaction, user.id)
+    call.transaction.run(delete(tables.user).where(tables.user.c.id == user.id))
+    call.transaction.changed(f"principal:{user.id}")
+
+
+def users_under(call: Call, request: shapes.ListUsersRequest) -> Target:
+    """Every user of the account."""
+    return Target(account=call.account)
+
+
+@iam.operation("ListUsers", on=users_under)
+def list_users(call: Call, request: shapes.ListUsersRequest, record: None) -> shapes.ListUsersResponse:
+    table = tables.user.c
+    rows = call.transaction.all(
+        select(tables.user)
+        .where(
+            table.account == call.account,
+            names.under(table.path, request.PathPrefix),
+            table.folded > paging.after(call, request.Marker),
+        )
+        .order_by(table.folded)
+        .limit(paging.wanted(request.MaxItems))
+    )
+    users = [entities.record(User, row) for row in rows]
+    page, truncated, marker = paging.page(call, users, request.MaxItems, lambda user: user.name.lower())
+    return shapes.ListUsersResponse(
+        Users=[shown(user, call.partition) for user in page], IsTruncated=truncated, Marker=marker
+    )
+
+
+@iam.operation("TagUser", on=user_named, writes=True)
+def tag_user(call: Call, request: shapes.TagUserRequest, user: User) -> None:
+    tags.put(call.transaction, user.id, request.Tags)
+    call.transaction.changed(f"principal:{user.id}")
+
+
+@iam.operation("UntagUser", on=user_named, writes=True)
+def untag_user(call: Call, request: shapes.UntagUserRequest, user: User) -> None:
+    tags.remove(call.transaction, user.id, request.TagKeys)
+    call.transaction.changed(f"principal:{user.id}")
+
+
+@iam.operation("ListUserTags", on=user_named)
+def list_user_tags(call: Call, request: shapes.ListUserTagsRequest, user: User) -> shapes.ListUserTagsResponse:
+    page, truncated, marker = tags.page(call, user.id, request.Marker, request.MaxItems)
+    return shapes.ListUserTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)

@@ -1,0 +1,211 @@
+"""Keys: made, described, enabled and disabled, and given up after a time to think."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import msgspec
+from sqlalchemy import insert, select, update
+
+from bailiwick.api import Call, Target, ValidationError, nothing
+from bailiwick.core.policy.question import Value
+from bailiwick.services.kms import ciphertext, grants, paging, policies, records, shapes, states, tables, tags
+from bailiwick.services.kms.records import DISABLED, ENABLED, PENDING_DELETION, Key
+from bailiwick.services.kms.service import kms
+from bailiwick.services.kms.shapes import UnsupportedOperationException
+from bailiwick.services.kms.targets import SYMMETRIC_DEFAULT, key_named, key_or_alias_named
+
+_DAY = 86400
+_DEFAULT_WINDOW = 30
+_USAGE = "ENCRYPT_DECRYPT"
+_ORIGIN = "AWS_KMS"
+
+
+def metadata(key: Key) -> shapes.KeyMetadata:
+    """A key as DescribeKey shows it (facts/kms.md section 2.3)."""
+    return shapes.KeyMetadata(
+        AWSAccountId=key.account,
+        KeyId=key.id,
+        Arn=key.arn,
+        CreationDate=key.created,
+        Enabled=key.state == ENABLED,
+        Description=key.description,
+        KeyUsage=key.usage,
+        KeyState=key.state,
+        DeletionDate=key.deletion,
+        Origin=key.origin,
+        KeyManager="CUSTOMER",
+        CustomerMasterKeySpec=key.spec,
+        KeySpec=key.spec,
+        EncryptionAlgorithms=[SYMMETRIC_DEFAULT],
+        MultiRegion=False,
+        CurrentKeyMaterialId=key.material,
+    )
+
+
+def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
+    """No key is there yet: identity policies decide, and with tags the caller must be allowed to set them."""
+    context: dict[str, Value] = {
+        **tags.of_request(request.Tags),
+        "kms:keyspec": request.KeySpec or request.CustomerMasterKeySpec or SYMMETRIC_DEFAULT,
+        "kms:keyusage": request.KeyUsage or _USAGE,
+        "kms:keyorigin": request.Origin or _ORIGIN,
+        "kms:multiregion": "true" if request.MultiRegion else "false",
+        "kms:bypasspolicylockoutsafetycheck": "true" if request.BypassPolicyLockoutSafetyCheck else "false",
+        "kms:calleraccount": call.account,
+    }
+    tagging = Target(account=call.account, action="kms:TagResource", context=context)
+    return Target(account=call.account, context=context, also=(tagging,) if request.Tags else ())
+
+
+@kms.operation("CreateKey", on=new_key, writes=True)
+def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> shapes.CreateKeyResponse:
+    _check_kind(request)
+    entropy = call.environment.entropy
+    key_id = str(uuid.UUID(bytes=entropy(16), version=4))
+    arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
+    policy = request.Policy or policies.default(call)
+    pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+    material_id, created = entropy(32).hex(), round(call.now, 3)
+    call.transaction.run(
+        insert(tables.key).values(
+            arn=arn,
+            account=call.account,
+            region=call.region,
+            id=key_id,
+            description=request.Description or "",
+            state=ENABLED,
+            spec=SYMMETRIC_DEFAULT,
+            usage=_USAGE,
+            origin=_ORIGIN,
+            created=created,
+            material=material_id,
+            policy=policy,
+            pins=json.dumps(pins),
+        )
+    )
+    material = entropy(ciphertext.MATERIAL_BYTES)
+    call.transaction.run(
+        insert(tables.material).values(
+            key_arn=arn,
+            id=material_id,
+            sealed=records.seal_material(call.environment, arn, material_id, material),
+            created=created,
+        )
+    )
+    tags.put(call.transaction, arn, request.Tags)
+    call.transaction.changed(records.topic(arn))
+    return shapes.CreateKeyResponse(KeyMetadata=metadata(_reloaded(call, arn)))
+
+
+@kms.operation("DescribeKey", on=key_or_alias_named, quick=True)
+def describe_key(call: Call, request: shapes.DescribeKeyRequest, key: Key) -> shapes.DescribeKeyResponse:
+    grants.check_tokens(request.GrantTokens)
+    return shapes.DescribeKeyResponse(KeyMetadata=metadata(key))
+
+
+@kms.operation("ListKeys", on=nothing)
+def list_keys(call: Call, request: shapes.ListKeysRequest, record: None) -> shapes.ListKeysResponse:
+    limit, column = request.Limit or 100, tables.key.c
+    rows = call.transaction.all(
+        select(column.id, column.arn)
+        .where(
+            column.account == call.account,
+            column.region == call.region,
+            column.id > paging.after(call, request.Marker),
+            (column.deletion.is_(None)) | (column.deletion > call.now),
+        )
+        .order_by(column.id)
+        .limit(limit + 1)
+    )
+    page, truncated, marker = paging.page(call, rows, limit, lambda row: str(row.id))
+    return shapes.ListKeysResponse(
+        Keys=[shapes.KeyListEntry(KeyId=row.id, KeyArn=row.arn) for row in page],
+        NextMarker=marker,
+        Truncated=truncated,
+    )
+
+
+@kms.operation("EnableKey", on=key_named, writes=True)
+def enable_key(call: Call, request: shapes.EnableKeyRequest, key: Key) -> None:
+    states.check("EnableKey", key)
+    _update(call, key, state=ENABLED)
+
+
+@kms.operation("DisableKey", on=key_named, writes=True)
+def disable_key(call: Call, request: shapes.DisableKeyRequest, key: Key) -> None:
+    states.check("DisableKey", key)
+    _update(call, key, state=DISABLED)
+
+
+@kms.operation("UpdateKeyDescription", on=key_named, writes=True)
+def update_key_description(call: Call, request: shapes.UpdateKeyDescriptionRequest, key: Key) -> None:
+    states.check("UpdateKeyDescription", key)
+    _update(call, key, description=request.Description)
+
+
+def key_to_delete(call: Call, request: shapes.ScheduleKeyDeletionRequest) -> Target:
+    """The key, with the waiting period as a condition key."""
+    target = key_named(call, request)
+    days: dict[str, Value] = {
+        "kms:schedulekeydeletionpendingwindowindays": str(request.PendingWindowInDays or _DEFAULT_WINDOW)
+    }
+    return msgspec.structs.replace(target, context={**target.context, **days})
+
+
+@kms.operation("ScheduleKeyDeletion", on=key_to_delete, writes=True)
+def schedule_key_deletion(
+    call: Call, request: shapes.ScheduleKeyDeletionRequest, key: Key
+) -> shapes.ScheduleKeyDeletionResponse:
+    days = request.PendingWindowInDays or _DEFAULT_WINDOW
+    if not 7 <= days <= 30:
+        raise ValidationError("PendingWindowInDays must be between 7 and 30 (inclusive).")
+    states.check("ScheduleKeyDeletion", key)
+    deletion = round(call.now + days * _DAY, 3)
+    _update(call, key, state=PENDING_DELETION, deletion=deletion)
+    return shapes.ScheduleKeyDeletionResponse(
+        KeyId=key.arn, DeletionDate=deletion, KeyState=PENDING_DELETION, PendingWindowInDays=days
+    )
+
+
+@kms.operation("CancelKeyDeletion", on=key_named, writes=True)
+def cancel_key_deletion(
+    call: Call, request: shapes.CancelKeyDeletionRequest, key: Key
+) -> shapes.CancelKeyDeletionResponse:
+    states.check("CancelKeyDeletion", key)
+    _update(call, key, state=DISABLED, deletion=None)
+    return shapes.CancelKeyDeletionResponse(KeyId=key.arn)
+
+
+def _check_kind(request: shapes.CreateKeyRequest) -> None:
+    """Refuse the kinds of key that this version does not make, and combinations that nobody makes."""
+    if request.KeySpec and request.CustomerMasterKeySpec:
+        raise ValidationError(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
+    spec = request.KeySpec or request.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
+    if spec != SYMMETRIC_DEFAULT:
+        if request.KeyUsage is None:
+            raise ValidationError(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+            )
+        raise UnsupportedOperationException(f"Keys of the spec {spec} are not supported yet.")
+    if request.KeyUsage not in (None, _USAGE):
+        raise ValidationError(f"KeyUsage {request.KeyUsage} is not compatible with KeySpec {spec}")
+    if request.Origin not in (None, _ORIGIN) or request.CustomKeyStoreId or request.XksKeyId:
+        raise UnsupportedOperationException("Keys of another origin than AWS_KMS are not supported yet.")
+    if request.MultiRegion:
+        raise UnsupportedOperationException("Multi-Region keys are not supported yet.")
+
+
+def _update(call: Call, key: Key, **values: object) -> None:
+    call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(**values))
+    call.transaction.changed(records.topic(key.arn))
+
+
+def _reloaded(call: Call, arn: str) -> Key:
+    key = records.key(call.transaction, call.environment, arn, call.now)
+    assert key is not None, "a key that was just written is there"
+    return key

@@ -1,0 +1,147 @@
+"""A key as the operations meet it: loaded with its policy compiled, its materials open, its aliases and tags.
+
+What is loaded is kept in memory until the key changes (topic `kms-key:<arn>`), so a warm call reads nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import select
+
+from bailiwick.api import Environment, Transaction
+from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.question import Value
+from bailiwick.services.kms import tables
+
+ENABLED = "Enabled"
+DISABLED = "Disabled"
+PENDING_DELETION = "PendingDeletion"
+_PURPOSE = "kms-material"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A KMS key. `materials` are secret, by id; its repr shows none of them."""
+
+    arn: str
+    account: str
+    region: str
+    id: str
+    description: str
+    state: str
+    spec: str
+    usage: str
+    origin: str
+    created: float
+    deletion: float | None
+    material: str
+    policy: str
+    pins: dict[str, str]
+    layer: Layer
+    context: dict[str, Value]
+    materials: dict[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"Key({self.arn}, {self.state})"
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """An alias: a name for a key in one account and region."""
+
+    arn: str
+    account: str
+    region: str
+    name: str
+    key_arn: str
+    created: float
+    updated: float
+
+
+def key(transaction: Transaction, environment: Environment, arn: str, now: float) -> Key | None:
+    """The key with this ARN, or None; one whose deletion is due is gone already."""
+    found = transaction.remember("kms.key", arn, lambda tx: (_load(tx, environment, arn), (topic(arn),)))
+    return None if found is None or (found.deletion is not None and found.deletion <= now) else found
+
+
+def alias(transaction: Transaction, arn: str) -> Alias | None:
+    """The alias with this ARN, or None."""
+    return transaction.remember("kms.alias", arn, lambda tx: _load_alias(tx, arn))
+
+
+def topic(key_arn: str) -> str:
+    """What to call when a key, its policy, its aliases or its tags change."""
+    return f"kms-key:{key_arn}"
+
+
+def alias_topic(alias_arn: str) -> str:
+    """What to call when an alias changes."""
+    return f"kms-alias:{alias_arn}"
+
+
+def compiled(policy: str, pins: dict[str, str]) -> Layer:
+    """A key policy as a layer."""
+    return Layer([Attached(compile_policy(policy, pins), "key policy", None)])
+
+
+def seal_material(environment: Environment, key_arn: str, material_id: str, material: bytes) -> bytes:
+    """Material as it is stored: sealed, and bound to its key and id, so that rows cannot be exchanged."""
+    return environment.ring.seal(_PURPOSE, material, environment.entropy, _bound_to(key_arn, material_id))
+
+
+def _load(transaction: Transaction, environment: Environment, arn: str) -> Key | None:
+    row = transaction.one(select(tables.key).where(tables.key.c.arn == arn))
+    if row is None:
+        return None
+    materials = {
+        each.id: environment.ring.open(_PURPOSE, each.sealed, _bound_to(arn, each.id))
+        for each in transaction.all(select(tables.material).where(tables.material.c.key_arn == arn))
+    }
+    pins = json.loads(row.pins)
+    return Key(
+        arn=arn,
+        account=row.account,
+        region=row.region,
+        id=row.id,
+        description=row.description,
+        state=row.state,
+        spec=row.spec,
+        usage=row.usage,
+        origin=row.origin,
+        created=row.created,
+        deletion=row.deletion,
+        material=row.material,
+        policy=row.policy,
+        pins=pins,
+        layer=compiled(row.policy, pins),
+        context=_context(transaction, arn, row.spec, row.usage, row.origin),
+        materials=materials,
+    )
+
+
+def _load_alias(transaction: Transaction, arn: str) -> tuple[Alias | None, Iterable[str]]:
+    row = transaction.one(select(tables.alias).where(tables.alias.c.arn == arn))
+    return (None if row is None else Alias(**row._mapping)), (alias_topic(arn),)
+
+
+def _context(transaction: Transaction, arn: str, spec: str, usage: str, origin: str) -> dict[str, Value]:
+    """The condition keys that a key has at every request (facts/kms.md section 11.4)."""
+    alias_names = transaction.all(select(tables.alias.c.name).where(tables.alias.c.key_arn == arn))
+    tags = transaction.all(select(tables.tag.c.key, tables.tag.c.value).where(tables.tag.c.key_arn == arn))
+    context: dict[str, Value] = {f"aws:resourcetag/{tag.key.lower()}": tag.value for tag in tags}
+    context |= {
+        "kms:keyspec": spec,
+        "kms:customermasterkeyspec": spec,
+        "kms:keyusage": usage,
+        "kms:customermasterkeyusage": usage,
+        "kms:keyorigin": origin,
+        "kms:multiregion": "false",
+    }
+    if alias_names:
+        context["kms:resourcealiases"] = tuple(row.name for row in alias_names)
+    return context
+
+
+def _bound_to(key_arn: str, material_id: str) -> bytes:
+    return f"{key_arn}|{material_id}".encode()

@@ -1,0 +1,197 @@
+"""How the operations of KMS find the key they act on (facts/kms.md section 5).
+
+A key that does not exist in the caller's own account is told to those who might use it; of another account's keys,
+missing and forbidden look alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bailiwick.api import AccessDenied, Call, Target, ValidationError
+from bailiwick.core import arn
+from bailiwick.core.errors import ArnError
+from bailiwick.core.policy.compile import Layer
+from bailiwick.core.policy.question import Rule, Value
+from bailiwick.services.kms import ciphertext, records
+from bailiwick.services.kms.ciphertext import BadCiphertext
+from bailiwick.services.kms.records import Alias, Key
+from bailiwick.services.kms.shapes import (
+    IncorrectKeyException,
+    InvalidArnException,
+    InvalidCiphertextException,
+    NotFoundException,
+)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
+
+
+def key_named(call: Call, request: Any) -> Target:
+    """The key that KeyId names by id or ARN. The record is a Key."""
+    return target_of(call, request.KeyId, aliases=False)
+
+
+def key_or_alias_named(call: Call, request: Any) -> Target:
+    """The key that KeyId names by id, ARN, alias name or alias ARN. The record is a Key."""
+    return target_of(call, request.KeyId)
+
+
+def key_to_encrypt_with(call: Call, request: Any) -> Target:
+    """The same, with the condition keys of a cryptographic operation."""
+    algorithm = getattr(request, "EncryptionAlgorithm", None)
+    return target_of(call, request.KeyId, encryption_context(request.EncryptionContext, algorithm))
+
+
+def key_to_decrypt_with(call: Call, request: Any) -> Target:
+    """The key that a ciphertext names, or that KeyId names if it is given. The record is a Key."""
+    context = encryption_context(request.EncryptionContext, request.EncryptionAlgorithm)
+    return target_of_blob(call, request.CiphertextBlob, request.KeyId, context)
+
+
+def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
+    """The key of the ciphertext and the key of the result. The record is the pair of them."""
+    source = target_of_blob(
+        call,
+        request.CiphertextBlob,
+        request.SourceKeyId,
+        encryption_context(request.SourceEncryptionContext, request.SourceEncryptionAlgorithm),
+    )
+    destination = target_of(
+        call,
+        request.DestinationKeyId,
+        encryption_context(request.DestinationEncryptionContext, request.DestinationEncryptionAlgorithm),
+    )
+    same: dict[str, Value] = {"kms:reencryptonsamekey": "true" if source.arn == destination.arn else "false"}
+    to = _with(destination, "kms:ReEncryptTo", same)
+    both = (source.record, destination.record)
+    return _with(source, "kms:ReEncryptFrom", same, record=both, also=(to,))
+
+
+def target_of(call: Call, name: str, context: Mapping[str, Value] | None = None, *, aliases: bool = True) -> Target:
+    """The target for a key's id, ARN, alias name or alias ARN.
+
+    Raises NotFoundException for what can be no key of this region, InvalidArnException for what is no ARN.
+    """
+    key_arn, used = _resolve(call, name, aliases=aliases)
+    if key_arn is None:
+        # An alias of this account that does not exist.
+        absent = NotFoundException(f"Alias {used} is not found.")
+        return Target(account=call.account, arn=used or name, absent=absent)
+    key = records.key(call.transaction, call.environment, key_arn, call.now)
+    if key is None:
+        return _missing(call, key_arn, name)
+    more: dict[str, Value] = {"kms:requestalias": used.rpartition(":")[2]} if used else {}
+    return target_of_key(call, key, {**(context or {}), **more})
+
+
+def target_of_key(call: Call, key: Key, context: Mapping[str, Value] | None = None) -> Target:
+    """The target for a key that was found."""
+    return Target(
+        account=key.account,
+        arn=key.arn,
+        rule=Rule.KEY,
+        policy=key.layer,
+        context={**(context or {}), **key.context, "kms:calleraccount": call.account},
+        record=key,
+    )
+
+
+def target_of_blob(call: Call, blob: bytes | None, name: str | None, context: Mapping[str, Value]) -> Target:
+    """The target for a ciphertext: the key that it names; `name` must be the same key if it is given."""
+    if not blob:
+        raise ValidationError("CiphertextBlob is required.")
+    try:
+        origin = ciphertext.read(blob)
+    except BadCiphertext:
+        if name is None:
+            raise InvalidCiphertextException from None
+        named = target_of(call, name, context)
+        return named if named.absent else _with(named, None, {}, absent=InvalidCiphertextException())
+    key_arn = f"arn:{call.partition}:kms:{call.region}:{origin.account}:key/{origin.key_id}"
+    if name is not None:
+        named = target_of(call, name, context)
+        if named.absent or named.arn == key_arn:
+            return named
+        wrong = "The key ID in the request does not identify a CMK that can perform this operation."
+        return _with(named, None, {}, absent=IncorrectKeyException(wrong))
+    key = records.key(call.transaction, call.environment, key_arn, call.now)
+    if key is None:
+        raise AccessDenied(
+            "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
+            "or you are not allowed to access."
+        )
+    return target_of_key(call, key, context)
+
+
+def alias_named(call: Call, name: str) -> tuple[Target, Alias | None]:
+    """The target for an alias of the caller's account, by identity policies alone; and the alias, if it exists."""
+    alias_arn = arn_of_alias(call, name)
+    return Target(account=call.account, arn=alias_arn), records.alias(call.transaction, alias_arn)
+
+
+def arn_of_alias(call: Call, name: str) -> str:
+    """The ARN of an alias in the caller's account and region."""
+    return f"arn:{call.partition}:kms:{call.region}:{call.account}:{name}"
+
+
+def encryption_context(context: Mapping[str, str] | None, algorithm: str | None) -> dict[str, Value]:
+    """The condition keys of an encryption context and algorithm."""
+    found: dict[str, Value] = {"kms:encryptionalgorithm": algorithm or SYMMETRIC_DEFAULT}
+    if context:
+        found["kms:encryptioncontextkeys"] = tuple(context)
+        for key, value in context.items():
+            found[f"kms:encryptioncontext:{key.lower()}"] = value
+    return found
+
+
+def _resolve(call: Call, name: str, *, aliases: bool) -> tuple[str | None, str | None]:
+    """The ARN of the key that a name means, and the ARN of the alias if it was one."""
+    if name.startswith("arn:"):
+        parsed = _parsed(call, name)
+        if parsed.resource.startswith("key/"):
+            return name, None
+        alias_arn = name
+    elif name.startswith("alias/"):
+        alias_arn = arn_of_alias(call, name)
+    elif _UUID.fullmatch(name):
+        return f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{name}", None
+    else:
+        raise NotFoundException(f"Invalid keyId '{name}'")
+    if not aliases:
+        raise NotFoundException(f"Invalid keyId '{name}'")
+    found = records.alias(call.transaction, alias_arn)
+    if found is None and arn.parse(alias_arn).account != call.account:
+        return f"{alias_arn}", None  # a foreign alias and a foreign key that do not exist look alike
+    return (found.key_arn if found else None), alias_arn
+
+
+def _parsed(call: Call, name: str) -> arn.Arn:
+    try:
+        parsed = arn.parse(name)
+    except ArnError:
+        raise InvalidArnException(f"Invalid ARN {name}") from None
+    if parsed.service != "kms" or not parsed.resource.startswith(("key/", "alias/")):
+        raise InvalidArnException(f"Invalid ARN {name}")
+    if parsed.region != call.region:
+        raise NotFoundException(f"Invalid arn {parsed.region}")
+    return parsed
+
+
+def _missing(call: Call, key_arn: str, name: str) -> Target:
+    account = arn.parse(key_arn).account
+    if account == call.account:
+        absent = NotFoundException(f"Key '{key_arn}' does not exist")
+        return Target(account=account, arn=key_arn, absent=absent)
+    # Without a policy nobody of another account is allowed anything: refused like a key that is closed to them.
+    return Target(account=account, arn=key_arn, rule=Rule.KEY, policy=Layer.EMPTY)
+
+
+def _with(target: Target, action: str | None, context: dict[str, Value], **changes: Any) -> Target:
+    return msgspec.structs.replace(
+        target, action=action or target.action, context={**target.context, **context}, **changes
+    )

@@ -1,0 +1,8 @@
+"""STS: who am I, and temporary credentials. Importing this registers every operation."""
+
+from __future__ import annotations
+
+from bailiwick.services.sts import assume_role, identity, session_token
+from bailiwick.services.sts.service import sts
+
+__all__ = ["assume_role", "identity", "session_token", "sts"]

@@ -1,0 +1,26 @@
+"""Who am I, and whose key is this?"""
+
+from __future__ import annotations
+
+from bailiwick.api import Call, ValidationError, anyone, nothing
+from bailiwick.core import ids
+from bailiwick.services.sts import shapes
+from bailiwick.services.sts.service import sts
+
+
+@sts.operation("GetCallerIdentity", on=anyone, quick=True)
+def get_caller_identity(
+    call: Call, request: shapes.GetCallerIdentityRequest, record: None
+) -> shapes.GetCallerIdentityResponse:
+    caller = call.caller
+    return shapes.GetCallerIdentityResponse(UserId=caller.user_id, Account=caller.account, Arn=caller.arn)
+
+
+@sts.operation("GetAccessKeyInfo", on=nothing, quick=True)
+def get_access_key_info(
+    call: Call, request: shapes.GetAccessKeyInfoRequest, record: None
+) -> shapes.GetAccessKeyInfoResponse:
+    account = ids.account_of(request.AccessKeyId)
+    if account is None:
+        raise ValidationError(f"The access key id {request.AccessKeyId} carries no account.")
+    return shapes.GetAccessKeyInfoResponse(Account=account)

@@ -1,0 +1,51 @@
+"""Tags of a session: what is passed now over what the caller's session hands on (facts/policy.md section 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bailiwick.api import Caller, InvalidParameterValue
+from bailiwick.services.sts.shapes import Tag
+
+_DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+_NOT_PASSED = "The specified transitive tag key must be included in the requested tags."
+_TAKEN = (
+    "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the "
+    "calling session."
+)
+
+
+class SessionTags(msgspec.Struct, frozen=True):
+    """The tags that a new session carries, and the keys among them that it hands on in its turn."""
+
+    tags: dict[str, str]
+    transitive: tuple[str, ...]
+
+
+def inherited(caller: Caller) -> dict[str, str]:
+    """The tags that the caller's session hands on to the sessions it begins."""
+    if caller.session is None:
+        return {}
+    return {key: caller.session.tags[key] for key in caller.session.transitive if key in caller.session.tags}
+
+
+def combined(caller: Caller, passed: Sequence[Tag] | None, transitive: Sequence[str] | None) -> SessionTags:
+    """The tags of a session that `caller` begins with `passed` tags.
+
+    Raises InvalidParameterValue for a key given twice, a transitive key that is not passed, and a key that the
+    caller's session already hands on.
+    """
+    given = {tag.Key: tag.Value for tag in passed or ()}
+    keys = {key.lower() for key in given}
+    if len(keys) < len(passed or ()):
+        raise InvalidParameterValue(_DUPLICATE)
+    if any(key.lower() not in keys for key in transitive or ()):
+        raise InvalidParameterValue(_NOT_PASSED)
+    handed_on = inherited(caller)
+    if keys & {key.lower() for key in handed_on}:
+        raise InvalidParameterValue(_TAKEN)
+    wanted = {key.lower() for key in transitive or ()}
+    named = tuple(key for key in given if key.lower() in wanted)
+    return SessionTags({**given, **handed_on}, (*named, *handed_on))
