@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -29,6 +30,7 @@ from bailiwick.app.settings import Settings
 log = structlog.get_logger()
 
 _EXTRA_SECONDS = 5.0  # that a worker gets beyond the time to drain before it is killed
+_PAUSE = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -56,7 +58,7 @@ class _Worker:
 def supervise(settings: Settings, home: Home, port: int, ready: Callable[[], None]) -> None:
     """Run the workers until SIGINT or SIGTERM. `ready` is called once, when all of them accept.
 
-    Raises ServerError if a worker ends before it was ready: another one would end as well.
+    Raises ServerError if a worker of the first generation ends before it was ready: another would end as well.
     """
     told, tell = os.pipe()
     before = {number: signal.signal(number, lambda *_: os.write(tell, b"!") and None) for number in _SIGNALS}
@@ -72,6 +74,8 @@ def supervise(settings: Settings, home: Home, port: int, ready: Callable[[], Non
                 if worker.line in heard:
                     worker.hear()
                 if not worker.process.is_alive():
+                    if not (worker.ready or announced):
+                        raise ServerError("a worker could not start; what it logged says why")
                     workers[place] = _replacement(worker, settings, home, port)
             if not announced and all(worker.ready for worker in workers):
                 announced = True
@@ -86,9 +90,9 @@ def supervise(settings: Settings, home: Home, port: int, ready: Callable[[], Non
 
 def _replacement(worker: _Worker, settings: Settings, home: Home, port: int) -> _Worker:
     worker.line.close()
-    if not worker.ready:
-        raise ServerError("a worker could not start; what it logged says why")
     log.error("a worker died and is replaced", pid=worker.process.pid, status=worker.process.exitcode)
+    if not worker.ready:
+        time.sleep(_PAUSE)  # it was a replacement itself, and would die all day
     return _Worker(settings, home, port)
 
 
