@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import bailiwick.services  # noqa: F401  (declares every table)
 import pytest
+from sqlalchemy import create_engine, func, insert, inspect, select, text
+
+import bailiwick.services  # noqa: F401  (declares every table)
 from bailiwick.directory import tables
 from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
 from bailiwick.store.schema import change, metadata
 from bailiwick.store.transaction import KEPT_CHANGES, Transaction
-from sqlalchemy import create_engine, func, insert, inspect, select, text
 
 
 @pytest.fixture(params=["memory", "folder"])

@@ -1,0 +1,60 @@
+"""The five-minute walk with the JavaScript SDK."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from clients_support import ServerProcess, clean_environment
+
+HERE = Path(__file__).parent / "javascript"
+
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine"),
+    pytest.mark.skipif(
+        not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
+    ),
+]
+
+
+def test_the_walk(server: ServerProcess) -> None:
+    root = server.root()
+    done = subprocess.run(
+        ["node", str(HERE / "walk.mjs")],
+        env=clean_environment(
+            AWS_ENDPOINT_URL=server.endpoint,
+            AWS_REGION="eu-central-1",
+            AWS_ACCESS_KEY_ID=root["aws_access_key_id"],
+            AWS_SECRET_ACCESS_KEY=root["aws_secret_access_key"],
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    account = seen["root"].split(":")[4]
+    alice = f"arn:aws:iam::{account}:user/js-alice"
+    session = f"arn:aws:sts::{account}:assumed-role/js-vault/js"
+    assert seen["session"] == seen["identity"] == session
+    assert seen["plaintext"] == "geheim ✓"
+    assert seen["listUsers"]["name"] == "AccessDenied"
+    assert seen["listUsers"]["status"] == 403
+    assert seen["listKeys"] == {
+        "name": "AccessDeniedException",
+        "message": f"User: {alice} is not authorized to perform: kms:ListKeys on resource: * "
+        "because no identity-based policy allows the kms:ListKeys action",
+        "status": 400,
+    }
+    assert seen["otherContext"]["message"].startswith(f"User: {session} is not authorized to perform: kms:Encrypt")
+    assert seen["otherContext"]["message"].endswith(
+        "because no identity-based policy allows the kms:Encrypt action"
+    )
+    assert seen["boundary"]["message"].endswith("because no permissions boundary allows the kms:Encrypt action")
+    assert seen["dead"]["name"] == "UnrecognizedClientException"
+    assert (seen["missing"]["name"], seen["missing"]["status"]) == ("NoSuchEntityException", 404)

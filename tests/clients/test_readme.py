@@ -1,0 +1,89 @@
+"""The README's walk, run as pasted into bash with the real `aws` CLI against a server on a fresh data folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clients_support import ServerProcess, clean_environment
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"<!-- walk -->\n```sh\n(.*?)```\n(?:```text\n(.*?)```\n)?", re.DOTALL)
+
+
+def aws_clis() -> list[str]:
+    """Every `aws` on this machine that a user might have: version 2 of the system, version 1 of our own."""
+    own = Path(sys.executable).parent / "aws"
+    found = [str(own)] if own.exists() else []
+    system = shutil.which("aws", path="/usr/bin:/usr/local/bin")
+    return [*found, system] if system else found
+
+
+def version(aws: str) -> tuple[int, ...]:
+    told = subprocess.run(
+        [aws, "--version"], capture_output=True, text=True, check=True, env=clean_environment(), timeout=60
+    )
+    match = re.match(r"aws-cli/(\d+)\.(\d+)", told.stdout + told.stderr)
+    assert match is not None
+    return int(match[1]), int(match[2])
+
+
+def shown_in(expected: str, output: str) -> bool:
+    """Whether a line of the README, in which `...` stands for anything, appears in what was printed."""
+    pattern = ".*?".join(re.escape(part) for part in expected.split("..."))
+    return re.search(pattern, " ".join(output.split()), re.DOTALL) is not None
+
+
+@pytest.mark.clients
+@pytest.mark.slow
+@pytest.mark.parametrize("aws", aws_clis())
+def test_the_walk_as_pasted(server: ServerProcess, aws: str, tmp_path: Path) -> None:
+    blocks = BLOCK.findall((ROOT / "README.md").read_text())
+    assert len(blocks) >= 7
+    (tmp_path / "bin").mkdir()
+    flag = "" if version(aws) >= (2, 13) or (1, 29) <= version(aws) < (2,) else "--endpoint-url " + server.endpoint
+    wrapper = tmp_path / "bin" / "aws"
+    wrapper.write_text(f'#!/bin/sh\nexec {aws} {flag} "$@"\n')
+    wrapper.chmod(0o755)
+    mark = "=== end of block ==="
+    script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=clean_environment(PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", HOME=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    outputs = done.stdout.split(mark)
+    assert len(outputs) == len(blocks), done.stdout
+    for (commands, expected), output in zip(blocks, outputs, strict=True):
+        for line in expected.splitlines():
+            assert shown_in(line, output), f"{commands}\n--- printed ---\n{output}\n--- lacks ---\n{line}"
+
+
+@pytest.mark.clients
+def test_the_audit_trail_holds_the_walk_and_no_secret(server: ServerProcess) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName="eve")
+    secret = iam.create_access_key(UserName="eve")["AccessKey"]["SecretAccessKey"]
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.encrypt(KeyId=key, Plaintext=b"do-not-write-this-down", EncryptionContext={"purpose": "walk"})
+    server.stop()
+    text = "".join(path.read_text() for path in sorted((server.data / "audit").glob("*.jsonl")))
+    records = [json.loads(line) for line in text.splitlines()]
+    names = [record["eventName"] for record in records]
+    assert names == ["CreateUser", "CreateAccessKey", "CreateKey", "Encrypt"]
+    assert secret not in text
+    assert "ZG8tbm90LXdyaXRlLXRoaXMtZG93bg" not in text
+    assert "do-not-write" not in text
+    assert records[3]["requestParameters"]["encryptionContext"] == {"purpose": "walk"}
+    assert records[0]["userIdentity"]["type"] == "Root"

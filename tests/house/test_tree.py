@@ -1,0 +1,28 @@
+"""The house keeps its own rules: sizes of files, no leftovers, documents that point somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+WRITTEN = [path for path in SOURCES if path.name != "shapes.py"]
+
+
+def test_files_are_small_enough_to_read() -> None:
+    assert [str(path) for path in WRITTEN if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_nothing_is_left_open() -> None:
+    marks = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    assert [str(path) for path in WRITTEN if marks.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=str)
+def test_what_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text()
+    named = re.findall(r"`((?:docs|scripts|tests|src)/[\w./-]+)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,267 @@
+"""Every operation by every kind of caller. An operation without an expectation here fails the run.
+
+`nobody` is a user without any policy; `admin` has AdministratorAccess; `stranger` is the administrator of another
+account; `session` is a session of a role without any policy. The unsigned and the inactive are refused before
+anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from bailiwick.core.message import Header, Request
+from world import World
+
+OTHER = "210987654321"
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+)
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+ARN = "arn:aws:iam::123456789012"
+TAGS = [{"Key": "k", "Value": "v"}]
+USER, GROUP, ROLE = {"UserName": "u"}, {"GroupName": "g"}, {"RoleName": "r"}
+CUSTOM = {"PolicyArn": f"{ARN}:policy/p"}
+KEY = {"KeyId": "KEY"}  # put in by `parameters`
+ALIAS = {"AliasName": "alias/a"}
+
+# Operations that every verified caller may use, whatever its policies.
+OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
+
+# What each operation is called with. The entities exist, so that a refusal is one of permission.
+CALLS: dict[str, dict[str, Any]] = {
+    "iam:AddUserToGroup": GROUP | USER,
+    "iam:AttachGroupPolicy": GROUP | CUSTOM,
+    "iam:AttachRolePolicy": ROLE | CUSTOM,
+    "iam:AttachUserPolicy": USER | CUSTOM,
+    "iam:CreateAccessKey": USER,
+    "iam:CreateGroup": {"GroupName": "new"},
+    "iam:CreatePolicy": {"PolicyName": "new", "PolicyDocument": POLICY},
+    "iam:CreatePolicyVersion": CUSTOM | {"PolicyDocument": POLICY},
+    "iam:CreateRole": {"RoleName": "new", "AssumeRolePolicyDocument": TRUST},
+    "iam:CreateUser": {"UserName": "new"},
+    "iam:DeleteAccessKey": USER | {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
+    "iam:DeleteGroup": GROUP,
+    "iam:DeleteGroupPolicy": GROUP | {"PolicyName": "i"},
+    "iam:DeletePolicy": CUSTOM,
+    "iam:DeletePolicyVersion": CUSTOM | {"VersionId": "v1"},
+    "iam:DeleteRole": ROLE,
+    "iam:DeleteRolePermissionsBoundary": ROLE,
+    "iam:DeleteRolePolicy": ROLE | {"PolicyName": "i"},
+    "iam:DeleteUser": USER,
+    "iam:DeleteUserPermissionsBoundary": USER,
+    "iam:DeleteUserPolicy": USER | {"PolicyName": "i"},
+    "iam:DetachGroupPolicy": GROUP | CUSTOM,
+    "iam:DetachRolePolicy": ROLE | CUSTOM,
+    "iam:DetachUserPolicy": USER | CUSTOM,
+    "iam:GetAccessKeyLastUsed": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
+    "iam:GetAccountSummary": {},
+    "iam:GetGroup": GROUP,
+    "iam:GetGroupPolicy": GROUP | {"PolicyName": "i"},
+    "iam:GetPolicy": CUSTOM,
+    "iam:GetPolicyVersion": CUSTOM | {"VersionId": "v1"},
+    "iam:GetRole": ROLE,
+    "iam:GetRolePolicy": ROLE | {"PolicyName": "i"},
+    "iam:GetUser": USER,
+    "iam:GetUserPolicy": USER | {"PolicyName": "i"},
+    "iam:ListAccessKeys": USER,
+    "iam:ListAccountAliases": {},
+    "iam:ListAttachedGroupPolicies": GROUP,
+    "iam:ListAttachedRolePolicies": ROLE,
+    "iam:ListAttachedUserPolicies": USER,
+    "iam:ListEntitiesForPolicy": CUSTOM,
+    "iam:ListGroupPolicies": GROUP,
+    "iam:ListGroups": {},
+    "iam:ListGroupsForUser": USER,
+    "iam:ListPolicies": {},
+    "iam:ListPolicyTags": CUSTOM,
+    "iam:ListPolicyVersions": CUSTOM,
+    "iam:ListRolePolicies": ROLE,
+    "iam:ListRoleTags": ROLE,
+    "iam:ListRoles": {},
+    "iam:ListUserPolicies": USER,
+    "iam:ListUserTags": USER,
+    "iam:ListUsers": {},
+    "iam:PutGroupPolicy": GROUP | {"PolicyName": "i", "PolicyDocument": POLICY},
+    "iam:PutRolePermissionsBoundary": ROLE | {"PermissionsBoundary": f"{ARN}:policy/p"},
+    "iam:PutRolePolicy": ROLE | {"PolicyName": "i", "PolicyDocument": POLICY},
+    "iam:PutUserPermissionsBoundary": USER | {"PermissionsBoundary": f"{ARN}:policy/p"},
+    "iam:PutUserPolicy": USER | {"PolicyName": "i", "PolicyDocument": POLICY},
+    "iam:RemoveUserFromGroup": GROUP | USER,
+    "iam:SetDefaultPolicyVersion": CUSTOM | {"VersionId": "v1"},
+    "iam:TagPolicy": CUSTOM | {"Tags": TAGS},
+    "iam:TagRole": ROLE | {"Tags": TAGS},
+    "iam:TagUser": USER | {"Tags": TAGS},
+    "iam:UntagPolicy": CUSTOM | {"TagKeys": ["k"]},
+    "iam:UntagRole": ROLE | {"TagKeys": ["k"]},
+    "iam:UntagUser": USER | {"TagKeys": ["k"]},
+    "iam:UpdateAccessKey": USER | {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"},
+    "iam:UpdateAssumeRolePolicy": ROLE | {"PolicyDocument": TRUST},
+    "iam:UpdateGroup": GROUP | {"NewPath": "/x/"},
+    "iam:UpdateRole": ROLE | {"Description": "d"},
+    "iam:UpdateRoleDescription": ROLE | {"Description": "d"},
+    "iam:UpdateUser": USER | {"NewPath": "/x/"},
+    "kms:CancelKeyDeletion": KEY,
+    "kms:CreateAlias": {"AliasName": "alias/new", "TargetKeyId": "KEY"},
+    "kms:CreateKey": {},
+    "kms:Decrypt": {"CiphertextBlob": "BLOB"},
+    "kms:DeleteAlias": ALIAS,
+    "kms:DescribeKey": KEY,
+    "kms:DisableKey": KEY,
+    "kms:EnableKey": KEY,
+    "kms:Encrypt": KEY | {"Plaintext": b"x"},
+    "kms:GenerateDataKey": KEY | {"KeySpec": "AES_256"},
+    "kms:GenerateDataKeyWithoutPlaintext": KEY | {"KeySpec": "AES_256"},
+    "kms:GenerateRandom": {"NumberOfBytes": 8},
+    "kms:GetKeyPolicy": KEY | {"PolicyName": "default"},
+    "kms:ListAliases": {},
+    "kms:ListKeyPolicies": KEY,
+    "kms:ListKeys": {},
+    "kms:ListResourceTags": KEY,
+    "kms:PutKeyPolicy": KEY | {"PolicyName": "default", "Policy": "KEYPOLICY"},
+    "kms:ReEncrypt": {"CiphertextBlob": "BLOB", "DestinationKeyId": "KEY"},
+    "kms:ScheduleKeyDeletion": KEY,
+    "kms:TagResource": KEY | {"Tags": [{"TagKey": "k", "TagValue": "v"}]},
+    "kms:UntagResource": KEY | {"TagKeys": ["k"]},
+    "kms:UpdateAlias": ALIAS | {"TargetKeyId": "KEY"},
+    "kms:UpdateKeyDescription": KEY | {"Description": "d"},
+    "sts:AssumeRole": {"RoleArn": f"{ARN}:role/r", "RoleSessionName": "s1"},
+    "sts:GetAccessKeyInfo": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
+    "sts:GetCallerIdentity": {},
+    "sts:GetSessionToken": {},
+}
+
+
+class Scene:
+    """A world with one of each entity, and one caller of each kind."""
+
+    def __init__(self) -> None:
+        self.world = world = World()
+        iam, kms = world.client("iam"), world.client("kms")
+        for name in ("u", "nobody", "admin", "inactive"):
+            iam.create_user(UserName=name)
+        iam.attach_user_policy(UserName="admin", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+        iam.create_group(**GROUP)
+        iam.create_role(**ROLE, AssumeRolePolicyDocument=TRUST)
+        iam.create_policy(PolicyName="p", PolicyDocument=POLICY)
+        self.key = kms.create_key()["KeyMetadata"]["Arn"]
+        kms.create_alias(AliasName="alias/a", TargetKeyId=self.key)
+        self.blob = kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]
+        self.policy = kms.get_key_policy(KeyId=self.key)["Policy"]
+        self.callers = {name: world.keys_of(name) for name in ("nobody", "admin", "inactive")}
+        iam.update_access_key(
+            UserName="inactive",
+            AccessKeyId=self.callers["inactive"]["aws_access_key_id"],
+            Status="Inactive",
+        )
+        answer = world.client("sts", self.callers["admin"]).assume_role(
+            RoleArn=f"{ARN}:role/r", RoleSessionName="matrix"
+        )["Credentials"]
+        self.callers["session"] = {
+            "aws_access_key_id": answer["AccessKeyId"],
+            "aws_secret_access_key": answer["SecretAccessKey"],
+            "aws_session_token": answer["SessionToken"],
+        }
+        self.callers["stranger"] = world.account(OTHER)
+        self.callers["root"] = world.root
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        found = dict(CALLS[name])
+        stand_ins = {"KEY": self.key, "BLOB": self.blob, "KEYPOLICY": self.policy}
+        return {k: stand_ins.get(v, v) if isinstance(v, str) else v for k, v in found.items()}
+
+    def error(self, name: str, caller: str) -> tuple[str, str] | None:
+        """The code and message with which this caller is refused this operation, or None."""
+        service, _, operation = name.partition(":")
+        client = self.world.client(service, self.callers[caller])
+        try:
+            getattr(client, xform_name(operation))(**self.parameters(name))
+        except ClientError as error:
+            told = error.response["Error"]
+            return told["Code"], told.get("Message", "")
+        return None
+
+
+@cache
+def shared() -> Scene:
+    """One scene for the callers that can change nothing."""
+    return Scene()
+
+
+def is_denied(error: tuple[str, str] | None) -> bool:
+    return error is not None and error[0] in ("AccessDenied", "AccessDeniedException")
+
+
+def test_every_operation_has_an_expectation() -> None:
+    registered = {f"{service}:{name}" for service, name in shared().world.pipeline.routes}
+    assert registered == set(CALLS)
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - OPEN))
+@pytest.mark.parametrize("caller", ["nobody", "session"])
+def test_nobody_may_do_anything(name: str, caller: str) -> None:
+    error = shared().error(name, caller)
+    assert is_denied(error), error
+    assert error is not None
+    assert name.partition(":")[0] + ":" in error[1] or "ciphertext refers" in error[1]
+
+
+@pytest.mark.parametrize("name", sorted(OPEN - {"sts:GetSessionToken"}))
+def test_what_is_open_is_open_to_every_verified_caller(name: str) -> None:
+    for caller in ("nobody", "session", "stranger", "root", "admin"):
+        assert shared().error(name, caller) is None
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_the_administrator_is_never_denied(name: str) -> None:
+    error = Scene().error(name, "admin")
+    if name == "iam:GetAccessKeyLastUsed":
+        assert error is not None  # AWS answers AccessDenied for a key that does not exist
+    else:
+        assert not is_denied(error), error
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n, p in CALLS.items() if {"KEY", "BLOB"} & {v for v in p.values() if isinstance(v, str)})
+)
+def test_another_account_has_no_way_to_a_key(name: str) -> None:
+    error = shared().error(name, "stranger")
+    assert error is not None
+    assert is_denied(error) or error[0] in ("NotFoundException", "ValidationException", "InvalidArnException")
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_an_inactive_key_is_refused_first(name: str) -> None:
+    error = shared().error(name, "inactive")
+    assert error is not None
+    assert error[0] in ("InvalidClientTokenId", "UnrecognizedClientException")
+
+
+@pytest.mark.parametrize("service", ["iam", "sts", "kms"])
+def test_the_unsigned_are_refused_first(service: str) -> None:
+    model = botocore.session.get_session().get_service_model(service)
+    for name in model.operation_names:
+        if f"{service}:{name}" not in CALLS:
+            continue
+        if service == "kms":
+            headers = (Header("host", "h"), Header("x-amz-target", f"TrentService.{name}"))
+            body = b"{}"
+        else:
+            headers = (Header("host", "h"), Header("content-type", "application/x-www-form-urlencoded"))
+            body = f"Action={name}&Version={model.api_version}".encode()
+        response = shared().world.pipeline.handle(Request("POST", "/", "", headers, body))
+        assert b"MissingAuthenticationToken" in response.body
+        assert response.status == (400 if service == "kms" else 403)

@@ -1,0 +1,100 @@
+"""The whole house in one process: a store in memory, a clock that stands still, and boto3 without a socket.
+
+world = World()
+iam = world.client("iam")              # boto3, signed by botocore, answered by Pipeline.handle
+iam.create_user(UserName="alice")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.awsrequest
+import botocore.config
+
+from bailiwick.api import Environment
+from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.seal import KeyRing
+from bailiwick.directory import access_keys, accounts
+from bailiwick.directory.snapshot import Directory
+from bailiwick.pipeline import Event, Pipeline
+from bailiwick.services import ALL
+from bailiwick.store import Store
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+
+class World:
+    """One deployment with the account 123456789012, its root key, and every service."""
+
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        import time
+
+        self.now = now or time.time
+        self.store = Store.in_memory()
+        self.environment = Environment("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom)
+        self.directory = Directory(self.store, self.environment)
+        self.events: list[Event] = []
+        self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.events.append)
+        self.root = self.account(ACCOUNT)
+
+    def account(self, number: str) -> dict[str, str]:
+        """Create an account; returns its root user's credentials as boto3 wants them."""
+        with self.store.transaction(write=True) as transaction:
+            accounts.create(transaction, number, f"account-{number}", self.now())
+            key, secret = access_keys.create(transaction, self.environment, number, number, self.now())
+        return {"aws_access_key_id": key, "aws_secret_access_key": secret}
+
+    def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:
+        """A boto3 client of `service` whose requests are handed to the pipeline."""
+        made = boto3.client(
+            service,
+            endpoint_url=f"http://{service}.bailiwick.test",
+            region_name=region,
+            config=botocore.config.Config(retries={"max_attempts": 0}),
+            **(credentials or self.root),
+        )
+        made.meta.events.register("before-send.*.*", self._send)
+        return made
+
+    def keys_of(self, user: str) -> dict[str, str]:
+        """A new access key of a user in the first account, as boto3 wants it."""
+        key = self.client("iam").create_access_key(UserName=user)["AccessKey"]
+        return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+    def _send(self, request: Any, **_: Any) -> botocore.awsrequest.AWSResponse:
+        answer = self.pipeline.handle(as_request(request))
+        return as_botocore(request.url, answer)
+
+
+def as_request(prepared: botocore.awsrequest.AWSPreparedRequest) -> Request:
+    """What the server would see of a request that botocore prepared."""
+    url = urlsplit(prepared.url)
+    headers = [
+        Header(k.lower(), (v.decode("latin-1") if isinstance(v, bytes) else str(v)).strip())
+        for k, v in prepared.headers.items()
+    ]
+    body = prepared.body or b""
+    return Request(
+        method=prepared.method,
+        path=url.path or "/",
+        query=url.query,
+        headers=(Header("host", url.netloc), *headers),
+        body=body.encode() if isinstance(body, str) else bytes(body),
+    )
+
+
+def as_botocore(url: str, response: Response) -> botocore.awsrequest.AWSResponse:
+    """A response of the pipeline as botocore's HTTP layer would hand it on."""
+
+    class Raw:
+        def stream(self, **_: Any) -> Any:
+            yield response.body
+
+    headers = botocore.awsrequest.HeadersDict(dict(response.headers))
+    return botocore.awsrequest.AWSResponse(url, response.status, headers, Raw())
