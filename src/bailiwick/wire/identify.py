@@ -21,6 +21,8 @@ def identify(request: Request, scope_service: str | None) -> OperationModel:
     Raises UnknownOperation, with AWS's text, where there is no such operation or service, and
     MalformedInput where the request names more than one.
     """
+    if request.path != "/":
+        raise UnknownOperation("There is nothing at this path: the operations of these services are all at /.")
     targets = request.all("x-amz-target")
     if targets:
         return _by_target(targets)

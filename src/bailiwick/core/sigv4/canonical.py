@@ -33,6 +33,8 @@ def uri(path: str) -> str:
     """The canonical URI for every service but S3: dot segments removed, then encoded once more as it stands."""
     if path in ("/", ""):
         return "/"
+    if not path.startswith("/"):
+        return quote(path.encode("latin-1"), safe=_UNRESERVED)  # no path at all; nothing to make it one
     return quote(normalized(path).encode("latin-1"), safe="/" + _UNRESERVED)
 
 
