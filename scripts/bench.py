@@ -169,7 +169,7 @@ def in_process(folder: Path) -> None:
     bench = Bench(folder)
     key = json.loads(bench.ask("kms", b"{}", bench.root, "CreateKey"))["KeyMetadata"]["Arn"]
     session = role_session(bench, key)
-    encrypt = request_of("kms", "Encrypt", {"KeyId": key, "Plaintext": "eA==" * 8, "EncryptionContext": {"a": "b"}})
+    encrypt = request_of("kms", "Encrypt", {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}})
     identity = request_of("sts", "GetCallerIdentity", {})
     for title, request, service in (
         ("KMS Encrypt, a role session", encrypt, "kms"),
@@ -283,7 +283,7 @@ def server_requests(told: dict[str, str], host: str) -> list[tuple[str, bytes]]:
         "aws_secret_access_key": told["secret_access_key"],
     }
     key = boto3.client("kms", **options).create_key()["KeyMetadata"]["Arn"]
-    encrypt = {"KeyId": key, "Plaintext": "eA==" * 8, "EncryptionContext": {"a": "b"}}
+    encrypt = {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}}
     found = []
     for name, service, request in (
         ("KMS Encrypt", "kms", request_of("kms", "Encrypt", encrypt, host)),

@@ -36,8 +36,10 @@ class ServerProcess:
     def start(self) -> ServerProcess:
         with (self.data.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bailiwick", "serve", "--data", str(self.data), "--port", str(self.port)]
-                + ["--workers", str(self.workers)],
+                [
+                    *(sys.executable, "-m", "bailiwick", "serve", "--data", str(self.data)),
+                    *("--port", str(self.port), "--workers", str(self.workers)),
+                ],
                 stdout=log,
                 stderr=log,
                 env=clean_environment(),
