@@ -169,7 +169,8 @@ def in_process(folder: Path) -> None:
     bench = Bench(folder)
     key = json.loads(bench.ask("kms", b"{}", bench.root, "CreateKey"))["KeyMetadata"]["Arn"]
     session = role_session(bench, key)
-    encrypt = request_of("kms", "Encrypt", {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}})
+    body = {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}}
+    encrypt = request_of("kms", "Encrypt", body)
     identity = request_of("sts", "GetCallerIdentity", {})
     for title, request, service in (
         ("KMS Encrypt, a role session", encrypt, "kms"),
