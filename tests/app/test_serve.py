@@ -244,6 +244,14 @@ def test_tls(start: Any, tmp_path: Path) -> None:
     _, errors = broken.process.communicate(timeout=PATIENCE)
     assert broken.process.returncode == 1
     assert errors.startswith(b"bailiwick: cannot load the certificate or its key")
+    several = start(
+        "--data", str(tmp_path / "d"), "--port", "0", "--workers", "2", *tls[:1], tls[3], tls[2], tls[1]
+    )
+    _, errors = several.process.communicate(timeout=PATIENCE)
+    assert several.process.returncode == 1
+    assert b"cannot load the certificate or its key" in errors
+    assert errors.splitlines()[-1] == b"bailiwick: a worker could not start; what it logged says why"
+    assert b"Traceback" not in errors
 
 
 def reset(endpoint: str, key: RootKey, region: str) -> tuple[int, bytes]:

@@ -26,6 +26,7 @@ from bailiwick.app.edge import Edge
 from bailiwick.app.home import Home
 from bailiwick.app.server import ServerError, listen, server
 from bailiwick.app.settings import Settings
+from bailiwick.store import StoreError
 
 log = structlog.get_logger()
 
@@ -110,9 +111,14 @@ def _end(workers: list[_Worker], seconds: float) -> None:
 def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     """The life of one worker. It runs in a process of its own."""
     logs.configure(settings.log_level)
-    world = environment.on_folder(home, settings)
-    edge = Edge(world.pipeline, max_body=settings.max_body)
-    serving = server(edge, settings, ready=lambda: line.send("ready"))
+    try:
+        world = environment.on_folder(home, settings)
+        edge = Edge(world.pipeline, max_body=settings.max_body)
+        serving = server(edge, settings, ready=lambda: line.send("ready"))
+        listener = listen(settings.host, port, shared=True)
+    except (ServerError, StoreError, OSError) as error:
+        log.error("a worker cannot start", reason=str(error))
+        raise SystemExit(1) from None
 
     def watch() -> None:
         try:
@@ -121,6 +127,6 @@ def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
             serving.should_exit = True
 
     threading.Thread(target=watch, name="life line", daemon=True).start()
-    serving.run([listen(settings.host, port, shared=True)])
+    serving.run([listener])
     edge.close()
     world.close()
