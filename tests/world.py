@@ -56,7 +56,7 @@ class World:
             service,
             endpoint_url=f"http://{service}.bailiwick.test",
             region_name=region,
-            config=botocore.config.Config(retries={"max_attempts": 0}),
+            config=botocore.config.Config(retries={"max_attempts": 0}, parameter_validation=False),
             **(credentials or self.root),
         )
         made.meta.events.register("before-send.*.*", self._send)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Executable, Row
 
-from bailiwick.core.formats import Session
+from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.policy.compile import Layer
 from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
@@ -262,11 +262,15 @@ class Service:
 
     `name` is the name of its botocore model and its IAM prefix. A service that `is_global` has one endpoint
     for all regions of a partition, and its calls are made in that endpoint's region whatever the client's.
+    Sessions of the kinds in `refuses` are not let in unless they were begun with MFA.
     """
 
-    def __init__(self, name: str, *, is_global: bool = False) -> None:
+    def __init__(
+        self, name: str, *, is_global: bool = False, refuses: frozenset[SessionKind] = frozenset()
+    ) -> None:
         self.name = name
         self.is_global = is_global
+        self.refuses = refuses
         self.operations: dict[str, Operation] = {}
 
     def operation(

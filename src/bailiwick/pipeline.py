@@ -25,6 +25,7 @@ import structlog
 from bailiwick import api
 from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
 from bailiwick.core import errors, ids
+from bailiwick.core.formats import SessionKind
 from bailiwick.core.message import Request, Response
 from bailiwick.core.policy.decide import Layers, decide
 from bailiwick.core.policy.explain import access_denied
@@ -53,6 +54,7 @@ class Route(msgspec.Struct, frozen=True):
     model: OperationModel
     service: ServiceModel
     is_global: bool
+    refuses: frozenset[SessionKind]
     input: type[msgspec.Struct]
 
 
@@ -76,7 +78,7 @@ class Event(msgspec.Struct, frozen=True):
     """What happened, for the audit trail: one for each request, the refused ones included.
 
     `caller` is None where nobody was authenticated. `request` and `response` are the typed values. They may
-    hold secrets: whoever writes the event down leaves out what wire/loggable.py does not let through.
+    hold secrets: whoever writes the event down leaves out what app/loggable.py does not let through.
     """
 
     time: float
@@ -176,6 +178,9 @@ class Pipeline:
             verify.waste(request, claim)  # the same time, whether or not there is such a key
             raise
         verify.verify(request, claim, credential.secret)
+        session = credential.caller.session
+        if session is not None and session.kind in route.refuses and session.mfa is None:
+            raise errors.UnknownToken("The security token included in the request is invalid.")
         self.directory.usage.note(credential.caller, route.service.name, claim.region, received.now)
         return credential.caller
 
@@ -213,7 +218,7 @@ class Pipeline:
                         raise each.absent  # a stranger cannot tell "missing" from "not yours"
                 output = call.operation.handler(call, request, target.record)
         except Exception as error:
-            refused = _api_error(error, call.request_id)
+            refused, output = _api_error(error, call.request_id), None
             if isinstance(refused, api.AccessDenied) and refused.decision:
                 decision = refused.decision
             if refused is error:
@@ -322,7 +327,7 @@ def _route(service: Service, operation: Operation) -> Route:
     if found.signed == (operation.by is not None):
         raise ValueError(f"{name}: exactly the operations that the model leaves unsigned declare by=")
     inputs = typing.get_type_hints(operation.handler)
-    return Route(operation, found, model, service.is_global, inputs["request"])
+    return Route(operation, found, model, service.is_global, service.refuses, inputs["request"])
 
 
 _TRANSLATED: dict[type[errors.CoreError], type[ApiError]] = {

@@ -1,17 +1,17 @@
 """Everything that the core can refuse, as one tree. None of it knows of HTTP or of a protocol.
 
-    CoreError
-    ├── ArnError                  text that is not an ARN
-    ├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
-    ├── PolicyError               a policy document that AWS would refuse, with AWS's text
-    └── SignatureError            a request whose signer is not proven
-        ├── MissingAuthentication     nothing was signed
-        ├── IncompleteSignature       the credential cannot be read
-        ├── ScopeMismatch             signed for another date, region, service or terminator
-        ├── RequestSkewed             signed too long ago, or in the future
-        ├── UnknownToken              no such key, or no such session
-        ├── ExpiredToken              the session has ended
-        └── SignatureMismatch         what was signed is not what arrived
+CoreError
+├── ArnError                  text that is not an ARN
+├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
+├── PolicyError               a policy document that AWS would refuse, with AWS's text
+└── SignatureError            a request whose signer is not proven
+    ├── MissingAuthentication     nothing was signed
+    ├── IncompleteSignature       the credential cannot be read
+    ├── ScopeMismatch             signed for another date, region, service or terminator
+    ├── RequestSkewed             signed too long ago, or in the future
+    ├── UnknownToken              no such key, or no such session
+    ├── ExpiredToken              the session has ended
+    └── SignatureMismatch         what was signed is not what arrived
 """
 
 from __future__ import annotations

@@ -288,7 +288,8 @@ def _arn_patterns(value: Template) -> list[Template] | None:
 
 def _is_arn(text: str) -> bool:
     value = template(text, variables=True, wildcards=True)
-    return isinstance(value.parts[0], Variable) if len(value.parts) == 1 else _arn_patterns(value) is not None
+    is_one_variable = len(value.parts) == 1 and isinstance(value.parts[0], Variable)
+    return is_one_variable or _arn_patterns(value) is not None
 
 
 # --- the table
@@ -332,9 +333,7 @@ _TABLE = (
     Operator("IpAddress", _in_network),
     Operator("NotIpAddress", _in_network, negated=True),
     *(
-        Operator(
-            name, _unused, negated="Not" in name, variables=True, wildcards=True, arn=True, takes=_is_arn
-        )
+        Operator(name, _unused, negated="Not" in name, variables=True, wildcards=True, arn=True, takes=_is_arn)
         for name in ("ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike")
     ),
     _NULL,

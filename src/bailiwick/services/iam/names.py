@@ -26,8 +26,9 @@ def size(document: str) -> int:
 
 
 def under(path: Column[str], prefix: str | None) -> ColumnElement[bool]:
-    """The condition that a path begins with `prefix`, taken literally."""
-    return path.startswith(prefix or "/", autoescape=True)
+    """The condition that a path begins with `prefix`, to the letter (LIKE would not tell letter cases apart)."""
+    wanted = prefix or "/"
+    return func.substr(path, 1, len(wanted)) == wanted
 
 
 def count(transaction: Transaction, condition: ColumnElement[bool]) -> int:

@@ -1,0 +1,28 @@
+"""One world for each test, and the root user's clients in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from world import World
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def iam(world: World) -> Any:
+    return world.client("iam")
+
+
+@pytest.fixture
+def kms(world: World) -> Any:
+    return world.client("kms")

@@ -1,0 +1,87 @@
+"""The ciphertext format: a vector, the KDF against another implementation, and properties."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bailiwick.services.kms import ciphertext
+from bailiwick.services.kms.ciphertext import BadCiphertext, Origin
+
+ORIGIN = Origin("123456789012", "12345678-1234-4234-8234-123456789012", "ab" * 32)
+MATERIAL, RANDOM = bytes(range(32)), bytes(range(100, 128))
+contexts = st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=4)
+
+
+def test_a_vector_of_version_one() -> None:
+    """Data encrypted today opens in ten years: this must never change."""
+    blob = ciphertext.seal(MATERIAL, ORIGIN, b"attack at dawn", {"a": "b"}, RANDOM)
+    assert blob.hex() == (
+        "42574b43010100001cbe991a1412345678123442348234123456789012"
+        + "ab" * 32
+        + "6465666768696a6b6c6d6e6f70717273"
+        + "7475767778797a7b7c7d7e7f"
+        + VECTOR_TAIL
+    )
+    assert ciphertext.open_blob(MATERIAL, blob, {"a": "b"}) == b"attack at dawn"
+
+
+VECTOR_TAIL = "4f8fe3d51db5f8e5d2857140507756bc5f6bb8f2b0b031911b6bf88845e2"
+
+
+def test_the_message_key_is_that_of_sp_800_108() -> None:
+    header = ciphertext.seal(MATERIAL, ORIGIN, b"", None, RANDOM)[:89]
+    other = KBKDFHMAC(
+        algorithm=SHA256(),
+        mode=Mode.CounterMode,
+        length=32,
+        rlen=4,
+        llen=4,
+        location=CounterLocation.BeforeFixed,
+        label=b"bailiwick/kms/v1",
+        context=header[61:77] + header[13:61],
+        fixed=None,
+    )
+    assert ciphertext._message_key(MATERIAL, header) == other.derive(MATERIAL)
+
+
+@given(plaintext=st.binary(max_size=200), context=contexts, random=st.binary(min_size=28, max_size=28))
+def test_round_trip(plaintext: bytes, context: dict[str, str], random: bytes) -> None:
+    blob = ciphertext.seal(MATERIAL, ORIGIN, plaintext, context, random)
+    assert ciphertext.read(blob) == ORIGIN
+    assert ciphertext.open_blob(MATERIAL, blob, dict(reversed(context.items()))) == plaintext
+    assert len(blob) == len(plaintext) + 105
+
+
+@given(data=st.data(), context=contexts)
+def test_a_changed_bit_or_context_or_material_is_refused(data: st.DataObject, context: dict[str, str]) -> None:
+    blob = ciphertext.seal(MATERIAL, ORIGIN, b"plaintext", context, RANDOM)
+    position = data.draw(st.integers(0, len(blob) - 1))
+    changed = (
+        blob[:position] + bytes((blob[position] ^ (1 << data.draw(st.integers(0, 7))),)) + blob[position + 1 :]
+    )
+    for attempt in (
+        (MATERIAL, changed, context),
+        (bytes(32), blob, context),
+        (MATERIAL, blob, {**context, "+": ""}),
+    ):
+        with pytest.raises(BadCiphertext):
+            ciphertext.open_blob(*attempt)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=4), contexts)
+def test_different_contexts_are_different_bytes(one: dict[str, str], two: dict[str, str]) -> None:
+    assert (ciphertext.canonical(one) == ciphertext.canonical(two)) == (one == two)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_arrives_is_read_or_refused(blob: bytes) -> None:
+    try:
+        ciphertext.read(blob)
+    except BadCiphertext:
+        return
+    with pytest.raises(BadCiphertext):
+        ciphertext.open_blob(MATERIAL, blob, None)
