@@ -40,7 +40,7 @@ def _by_target(targets: list[str]) -> OperationModel:
     prefix, _, name = targets[0].rpartition(".")
     service = models.by_target_prefix().get(prefix)
     if service is None or name not in service.operations:
-        raise UnknownOperation("")
+        raise UnknownOperation(f"There is no operation {targets[0][:_MAX_ACTION]} here.")
     return service.operations[name]
 
 
