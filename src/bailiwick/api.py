@@ -16,6 +16,7 @@ from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.policy.compile import Layer
 from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
+from bailiwick.core.sigv4.rules import STRICT, Rules
 
 T = TypeVar("T")
 
@@ -74,7 +75,15 @@ class IncompleteSignature(CommonError):
 
 
 class SignatureDoesNotMatch(CommonError):
-    """The signature, its scope or its time is wrong."""
+    """The signature, its scope or its time is wrong.
+
+    `canonical_request` and `string_to_sign` are what the server computed, for protocols that echo them.
+    """
+
+    def __init__(self, message: str = "", canonical_request: str = "", string_to_sign: str = "") -> None:
+        super().__init__(message)
+        self.canonical_request = canonical_request
+        self.string_to_sign = string_to_sign
 
 
 class InvalidClientTokenId(CommonError):
@@ -262,15 +271,22 @@ class Service:
 
     `name` is the name of its botocore model and its IAM prefix. A service that `is_global` has one endpoint
     for all regions of a partition, and its calls are made in that endpoint's region whatever the client's.
-    Sessions of the kinds in `refuses` are not let in unless they were begun with MFA.
+    Sessions of the kinds in `refuses` are not let in unless they were begun with MFA. `rules` are the forms of
+    signature that it accepts.
     """
 
     def __init__(
-        self, name: str, *, is_global: bool = False, refuses: frozenset[SessionKind] = frozenset()
+        self,
+        name: str,
+        *,
+        is_global: bool = False,
+        refuses: frozenset[SessionKind] = frozenset(),
+        rules: Rules = STRICT,
     ) -> None:
         self.name = name
         self.is_global = is_global
         self.refuses = refuses
+        self.rules = rules
         self.operations: dict[str, Operation] = {}
 
     def operation(

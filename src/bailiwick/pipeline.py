@@ -32,6 +32,7 @@ from bailiwick.core.policy.explain import access_denied
 from bailiwick.core.policy.question import Decision, Principal, PrincipalKind, Question, Value
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
+from bailiwick.core.sigv4.rules import STRICT, Rules
 from bailiwick.directory.snapshot import Directory
 from bailiwick.store import Store, StoreUnavailable
 from bailiwick.wire import answer, identify, models, parse, refuse
@@ -54,8 +55,9 @@ class Route(msgspec.Struct, frozen=True):
     model: OperationModel
     service: ServiceModel
     is_global: bool
-    refuses: frozenset[SessionKind]
     input: type[msgspec.Struct]
+    refuses: frozenset[SessionKind] = frozenset()
+    rules: Rules = STRICT
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -170,14 +172,14 @@ class Pipeline:
         request, claim = received.request, received.claim
         if claim is None:
             raise errors.MissingAuthentication("Missing Authentication Token")
-        verify.check_scope(claim, service=route.service.signing_name, now=received.now)
+        verify.check_scope(claim, service=route.service.signing_name, now=received.now, rules=route.rules)
         self.store.refresh()
         try:
             credential = self.directory.credential(claim.access_key_id, claim.token, received.now)
         except errors.UnknownToken:
-            verify.waste(request, claim)  # the same time, whether or not there is such a key
+            verify.waste(request, claim, route.rules)  # the same time, whether or not there is such a key
             raise
-        verify.verify(request, claim, credential.secret)
+        verify.verify(request, claim, credential.secret, route.rules)
         session = credential.caller.session
         if session is not None and session.kind in route.refuses and session.mfa is None:
             raise errors.UnknownToken("The security token included in the request is invalid.")
@@ -248,7 +250,7 @@ class Pipeline:
         environment = self.environment
         if received.route and received.route.is_global:
             return _REGION_OF_GLOBAL_SERVICES.get(environment.partition, environment.region)
-        return received.claim.region if received.claim else environment.region
+        return (received.claim.region if received.claim else "") or environment.region
 
     def _event(self, received: Received, caller: Caller | None, error: ApiError) -> Event:
         request, claim = received.request, received.claim
@@ -327,7 +329,7 @@ def _route(service: Service, operation: Operation) -> Route:
     if found.signed == (operation.by is not None):
         raise ValueError(f"{name}: exactly the operations that the model leaves unsigned declare by=")
     inputs = typing.get_type_hints(operation.handler)
-    return Route(operation, found, model, service.is_global, service.refuses, inputs["request"])
+    return Route(operation, found, model, service.is_global, inputs["request"], service.refuses, service.rules)
 
 
 _TRANSLATED: dict[type[errors.CoreError], type[ApiError]] = {
@@ -335,7 +337,6 @@ _TRANSLATED: dict[type[errors.CoreError], type[ApiError]] = {
     errors.IncompleteSignature: api.IncompleteSignature,
     errors.ScopeMismatch: api.SignatureDoesNotMatch,
     errors.RequestSkewed: api.SignatureDoesNotMatch,
-    errors.SignatureMismatch: api.SignatureDoesNotMatch,
     errors.UnknownToken: api.InvalidClientTokenId,
     errors.ExpiredToken: api.ExpiredToken,
 }
@@ -348,6 +349,8 @@ def _api_error(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, StoreUnavailable):
         log.error("store unavailable", request_id=request_id, reason=str(error))
         return api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
+    if isinstance(error, errors.SignatureMismatch):
+        return api.SignatureDoesNotMatch(str(error), error.canonical_request, error.string_to_sign)
     for kind, translated in _TRANSLATED.items():
         if isinstance(error, kind):
             return translated(str(error))

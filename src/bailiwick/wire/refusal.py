@@ -6,6 +6,8 @@ below is the only place that knows how (facts/sigv4.md sections 10 and 12, facts
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from bailiwick import api
@@ -72,8 +74,23 @@ def _speaks_json(request: Request) -> bool:
 
 
 def _json(error: ApiError, code: str, status: int, kind: str, request_id: str) -> Response:
-    told = {"__type": code, **({"message": error.message} if error.message else {}), **error.members}
+    message = error.message
+    if isinstance(error, api.SignatureDoesNotMatch) and error.canonical_request:
+        message += _echo(error)
+    told = {"__type": code, **({"message": message} if message else {}), **error.members}
     return _response(status, kind, request_id, msgspec.json.encode(told))
+
+
+_TOKEN = re.compile(r"(?m)^(x-amz-security-token:).*$|(X-Amz-Security-Token=)[^&\n]*")
+
+
+def _echo(error: api.SignatureDoesNotMatch) -> str:
+    """What the server computed, for those who debug a signer. AWS shows the session token in it; we do not."""
+    shown = _TOKEN.sub(lambda match: f"{match[1] or match[2]}(not shown)", error.canonical_request)
+    return (
+        f"\n\nThe Canonical String for this request should have been\n'{shown}'"
+        f"\n\nThe String-to-Sign should have been\n'{error.string_to_sign}'\n"
+    )
 
 
 def _xml(error: ApiError, code: str, status: int, service: ServiceModel | None, request_id: str) -> Response:

@@ -25,7 +25,8 @@ from bailiwick.core.errors import (
 )
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4 import canonical, verify
-from bailiwick.core.sigv4.claim import Claim, Scope, read
+from bailiwick.core.sigv4.claim import SIGV4, Claim, Scope, read
+from bailiwick.core.sigv4.rules import Rules
 from bailiwick.core.sigv4.sign import sign
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -59,7 +60,7 @@ def test_vanilla_canonical_request() -> None:
 
 
 def test_vanilla_claim() -> None:
-    scope = Scope(KEY, "20150830", "us-east-1", "service", "aws4_request", ("host", "x-amz-date"))
+    scope = Scope(SIGV4, KEY, "20150830", "us-east-1", "service", "aws4_request", ("host", "x-amz-date"))
     assert read(VANILLA) == Claim(scope, SIGNATURE, STAMP, int(AT))
 
 
@@ -199,6 +200,8 @@ def test_nothing_signed_and_presigned() -> None:
     with pytest.raises(MissingAuthentication, match="^Request is missing Authentication Token$"):
         read(Request("GET", "/", "", (Header("host", "h"),), b""))
     with pytest.raises(MissingAuthentication, match="^Missing Authentication Token$"):
+        read(Request("GET", "/", "X-Amz-Algorithm=AWS9", VANILLA.headers[:2], b""))
+    with pytest.raises(IncompleteSignature, match="in its query string and in its headers"):
         read(Request("GET", "/", "X-Amz-Algorithm=AWS4-HMAC-SHA256", VANILLA.headers, b""))
 
 
@@ -252,7 +255,7 @@ def test_another_scope(old: str, new: str, text: str) -> None:
 
 def test_a_region_that_is_not_served() -> None:
     with pytest.raises(ScopeMismatch, match="valid region, not 'us-east-1'"):
-        verify.check_scope(read(VANILLA), service="service", now=AT, regions=frozenset({"eu-west-1"}))
+        verify.check_scope(read(VANILLA), service="service", now=AT, rules=Rules(regions=frozenset({"eu-west-1"})))
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,23 @@ _BLANKS = re.compile("[ \t\r\n]+")
 _UNRESERVED = "-_.~"
 
 
-def request(message: Request, signed_headers: tuple[str, ...], payload_hash: str) -> str:
-    """The canonical request of `message` with exactly these headers signed."""
+def request(
+    message: Request,
+    signed_headers: tuple[str, ...],
+    payload_hash: str,
+    *,
+    s3: bool = False,
+    leave_out: frozenset[str] = frozenset(),
+) -> str:
+    """The canonical request of `message` with exactly these headers signed.
+
+    `s3` takes the path as it stands. `leave_out` names query parameters that were added after signing.
+    """
     return "\n".join(
         (
             message.method,
-            uri(message.path),
-            query(message.query),
+            uri(message.path, s3=s3),
+            query(message.query, leave_out),
             headers(message.headers, signed_headers),
             ";".join(signed_headers),
             payload_hash,
@@ -29,12 +39,18 @@ def request(message: Request, signed_headers: tuple[str, ...], payload_hash: str
     )
 
 
-def uri(path: str) -> str:
-    """The canonical URI for every service but S3: dot segments removed, then encoded once more as it stands."""
+def uri(path: str, *, s3: bool = False) -> str:
+    """The canonical URI: dot segments removed, then encoded once more as it stands.
+
+    For S3 a path is the name of an object: nothing is removed, and its encoding is only made uniform.
+    """
     if path in ("/", ""):
         return "/"
+    raw = path.encode("latin-1")
     if not path.startswith("/"):
-        return quote(path.encode("latin-1"), safe=_UNRESERVED)  # no path at all; nothing to make it one
+        return quote(raw, safe=_UNRESERVED)  # no path at all; nothing to make it one
+    if s3:
+        return "/".join(quote(unquote_to_bytes(part), safe=_UNRESERVED) for part in raw.split(b"/"))
     return quote(normalized(path).encode("latin-1"), safe="/" + _UNRESERVED)
 
 
@@ -50,14 +66,14 @@ def normalized(path: str) -> str:
     return "/" + "/".join(kept) + ("/" if kept and path.endswith("/") else "")
 
 
-def query(text: str) -> str:
+def query(text: str, leave_out: frozenset[str] = frozenset()) -> str:
     """The canonical query string: each name and value encoded anew, sorted by encoded name, then value."""
     if not text:
         return ""
     fields = []
     for field in text.split("&"):
-        if field:
-            name, _, value = field.partition("=")
+        name, _, value = field.partition("=")
+        if field and name not in leave_out:
             fields.append((_encoded(name), _encoded(value)))
     return "&".join(f"{name}={value}" for name, value in sorted(fields))
 

@@ -1,7 +1,7 @@
-"""Does the signature hold? Scope, time, then the HMAC over what arrived.
+"""Does the signature hold? Scope, time, then the signature over what arrived.
 
-Order of checks and texts: facts/sigv4.md sections 8 to 10. The order matters to clients: a wrong clock is told
-before a wrong key, a wrong key before a wrong signature.
+Order of checks and texts: facts/sigv4.md sections 5 and 8 to 10. The order matters to clients: a wrong clock is
+told before a wrong key, a wrong key before a wrong signature.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from functools import lru_cache
 from bailiwick.core.errors import RequestSkewed, ScopeMismatch, SignatureMismatch
 from bailiwick.core.message import Request
 from bailiwick.core.sigv4 import canonical
-from bailiwick.core.sigv4.claim import ALGORITHM, Claim
+from bailiwick.core.sigv4.claim import SIGV4, SIGV4A, Claim
+from bailiwick.core.sigv4.presigned import MAX_EXPIRES
+from bailiwick.core.sigv4.rules import CHUNKED_PREFIX, STRICT, UNSIGNED_PAYLOAD, Rules
 
-WINDOW = 15 * 60
 TERMINATOR = "aws4_request"
 _SIGNING_KEYS_REMEMBERED = 8192
+_IN_URL = frozenset(("X-Amz-Signature",))
+_ADDED_TO_URL = frozenset(("X-Amz-Signature", "X-Amz-Security-Token"))
 
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}", re.ASCII)
 _MISMATCH = (
@@ -28,17 +31,15 @@ _MISMATCH = (
 )
 
 
-def check_scope(
-    claim: Claim, *, service: str, now: float, window: int = WINDOW, regions: frozenset[str] | None = None
-) -> None:
+def check_scope(claim: Claim, *, service: str, now: float, rules: Rules = STRICT) -> None:
     """Check what the request was signed for and when, against the service asked and the clock (epoch seconds).
 
-    `regions` are those that this server answers for; None is any. Raises ScopeMismatch or RequestSkewed.
+    Raises ScopeMismatch or RequestSkewed.
     """
     scope = claim.scope
     wrong = ""
-    if (regions is not None and scope.region not in regions) or not _REGION.fullmatch(scope.region):
-        wrong += f"Credential should be scoped to a valid region, not '{scope.region}'. "
+    if not _region_is_served(claim, rules):
+        wrong += f"Credential should be scoped to a valid region, not '{scope.region or claim.region}'. "
     if scope.service != service:
         wrong += f"Credential should be scoped to correct service: '{service}'. "
     if scope.terminator != TERMINATOR:
@@ -50,28 +51,32 @@ def check_scope(
         )
     if wrong:
         raise ScopeMismatch(wrong)
-    if not -window <= now - claim.epoch <= window:
-        raise RequestSkewed(_skewed(claim, now, window))
+    _check_time(claim, now, rules)
 
 
-def verify(request: Request, claim: Claim, secret: str) -> None:
-    """Check that the owner of `secret` signed this request, byte for byte. Raises SignatureMismatch if not."""
-    payload = hashlib.sha256(request.body).hexdigest()
-    declared = request.header("x-amz-content-sha256")
-    canonical_request = canonical.request(request, claim.scope.signed_headers, payload)
+def verify(request: Request, claim: Claim, secret: str, rules: Rules = STRICT) -> None:
+    """Check that the owner of `secret` signed this request, as the rules ask. Raises SignatureMismatch if not.
+
+    A chunked body is not looked at here: chunks.py checks it as it is read.
+    """
+    payload, is_acceptable = _payload(request, claim, rules)
+    if claim.scope.algorithm == SIGV4A and not rules.asymmetric:
+        is_acceptable = False
+    canonical_request = _canonical(request, claim, payload, rules, _IN_URL if claim.presigned else frozenset())
     to_sign = string_to_sign(claim, canonical_request)
-    scope = claim.scope
-    key = signing_key(secret, scope.date, scope.region, scope.service)
-    computed = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
-    # A declared hash of the payload must be true as well; the literals for unsigned payloads are not accepted.
-    if not hmac.compare_digest(computed, claim.signature) or declared not in (None, payload):
-        raise SignatureMismatch(_MISMATCH, canonical_request, to_sign)
+    if is_acceptable and _holds(claim, secret, to_sign):
+        return
+    if is_acceptable and claim.presigned and claim.token is not None and rules.late_token:
+        without = _canonical(request, claim, payload, rules, _ADDED_TO_URL)
+        if _holds(claim, secret, string_to_sign(claim, without)):
+            return
+    raise SignatureMismatch(_MISMATCH, canonical_request, to_sign)
 
 
-def waste(request: Request, claim: Claim) -> None:
+def waste(request: Request, claim: Claim, rules: Rules = STRICT) -> None:
     """Do the work of `verify` for a key that does not exist, so that its answer takes as long."""
     try:
-        verify(request, claim, "-" * 40)
+        verify(request, claim, "-" * 40, rules)
     except SignatureMismatch:
         return
 
@@ -79,7 +84,7 @@ def waste(request: Request, claim: Claim) -> None:
 def string_to_sign(claim: Claim, canonical_request: str) -> str:
     """The string that is signed: the algorithm, the time, the scope, and the canonical request's hash."""
     digest = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()
-    return f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope.text}\n{digest}"
+    return f"{claim.scope.algorithm}\n{claim.timestamp}\n{claim.scope.text}\n{digest}"
 
 
 @lru_cache(maxsize=_SIGNING_KEYS_REMEMBERED)
@@ -89,6 +94,68 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode("latin-1"), "sha256")
     return key
+
+
+def _canonical(request: Request, claim: Claim, payload: str, rules: Rules, leave_out: frozenset[str]) -> str:
+    return canonical.request(request, claim.scope.signed_headers, payload, s3=rules.s3, leave_out=leave_out)
+
+
+def _holds(claim: Claim, secret: str, to_sign: str) -> bool:
+    scope = claim.scope
+    if scope.algorithm == SIGV4:
+        key = signing_key(secret, scope.date, scope.region, scope.service)
+        return hmac.compare_digest(hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex(), claim.signature)
+    from bailiwick.core.sigv4 import asymmetric  # elliptic curves are slow to import, and few need them
+
+    return asymmetric.holds(scope.access_key_id, secret, claim.signature, to_sign)
+
+
+def _payload(request: Request, claim: Claim, rules: Rules) -> tuple[str, bool]:
+    """What stands for the payload in the canonical request, and whether the rules accept it.
+
+    A declared hash must be true as well. Without one the body is hashed, but in a presigned URL of S3, which
+    is made before there is a body.
+    """
+    declared = request.header("x-amz-content-sha256")
+    if declared is None and rules.s3 and claim.presigned:
+        return UNSIGNED_PAYLOAD, True
+    if declared == UNSIGNED_PAYLOAD:
+        return declared, rules.unsigned_payload
+    if declared is not None and declared.startswith(CHUNKED_PREFIX):
+        return declared, rules.chunked
+    real = hashlib.sha256(request.body).hexdigest()
+    return real, declared in (None, real)
+
+
+# -- Place and time ---------------------------------------------------------------------------------------
+
+
+def _region_is_served(claim: Claim, rules: Rules) -> bool:
+    if claim.scope.algorithm == SIGV4:
+        region = claim.scope.region
+        return (rules.regions is None or region in rules.regions) and _REGION.fullmatch(region) is not None
+    from bailiwick.core.sigv4 import asymmetric
+
+    if rules.regions is None:
+        return True
+    return any(asymmetric.covers(claim.region_set, region) for region in rules.regions)
+
+
+def _check_time(claim: Claim, now: float, rules: Rules) -> None:
+    window = rules.window
+    if rules.s3 and claim.presigned:
+        # Such a URL says itself how long it is valid; only its beginning is held against the window.
+        if claim.expires is None or not 1 <= claim.expires <= MAX_EXPIRES:
+            raise RequestSkewed(
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be "
+                f"less than {MAX_EXPIRES} seconds"
+            )
+        if now > claim.epoch + claim.expires:
+            raise RequestSkewed("Request has expired")
+        if now >= claim.epoch - window:
+            return
+    if not -window <= now - claim.epoch <= window:
+        raise RequestSkewed(_skewed(claim, now, window))
 
 
 def _skewed(claim: Claim, now: float, window: int) -> str:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from bailiwick.api import Service
+from bailiwick.core.sigv4.rules import Rules
 
-sts = Service("sts")
+sts = Service("sts", rules=Rules(asymmetric=True))
