@@ -1,0 +1,131 @@
+"""Signers that are not botocore: the JavaScript SDK's, on awkward requests, and curl's."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from clients_support import clean_environment
+
+import bailiwick.testing
+from bailiwick import sigv4
+
+HERE = Path(__file__).parent / "javascript"
+KEY = sigv4.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a-token/with+signs=")
+LETTERS = [
+    "a",
+    "Z",
+    "0",
+    " ",
+    "%",
+    "ü",
+    "€",
+    "𝄞",
+    "/",
+    "..",
+    ".",
+    "~",
+    "'",
+    "(",
+    "*",
+    "+",
+    "&",
+    "=",
+    "?",
+    "#",
+    ":",
+    "@",
+    ",",
+]
+
+
+def awkward(chance: random.Random) -> dict[str, Any]:
+    """A request with letters that signers get wrong, in the SDK's own form."""
+    word = lambda most: "".join(chance.choice(LETTERS) for _ in range(chance.randrange(most)))  # noqa: E731
+    path = "/" + "/".join(quote(word(4), safe="~") for _ in range(chance.randrange(4)))
+    return {
+        "method": chance.choice(["GET", "POST", "PUT"]),
+        "path": path,
+        "query": {word(3) + str(n): word(5) for n in range(chance.randrange(4))},
+        "headers": {"host": "h.test", "x-amz-meta-a": f"{chance.choice(['x', ' x  y ', '', '1,2'])}", "x-b": "é"},
+        "body": word(30),
+    }
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
+@pytest.mark.skipif(not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed")
+def test_what_the_javascript_sdk_signs_is_accepted_and_no_mutation_of_it() -> None:
+    chance = random.Random(4)
+    requests = [awkward(chance) for _ in range(300)]
+    asked = {
+        "credentials": {
+            "accessKeyId": KEY.access_key_id,
+            "secretAccessKey": KEY.secret_access_key,
+            "sessionToken": KEY.session_token,
+        },
+        "service": "toy",
+        "region": "eu-west-1",
+        "requests": requests,
+    }
+    done = subprocess.run(
+        ["node", "sign.mjs"],
+        cwd=HERE,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    verifier = sigv4.Verifier("toy", {KEY.access_key_id: KEY}.get)
+    for request, headers in zip(requests, json.loads(done.stdout), strict=True):
+        fields = [f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in request["query"].items()]
+        target = request["path"] + ("?" + "&".join(fields) if fields else "")
+        # The signer hashes text as UTF-8, so that is what must be on the wire; HTTP decodes it as Latin-1.
+        lines = [(name, value.encode().decode("latin-1")) for name, value in headers.items()]
+        body = request["body"].encode()
+        assert verifier.verify(request["method"], target, lines, body).access_key_id == KEY.access_key_id
+        for changed in (
+            ("PATCH", target, lines, body),
+            (request["method"], target + "x", lines, body),
+            (request["method"], target, [*lines, ("x-b", "2")], body),
+            (request["method"], target, lines, body + b"x"),
+        ):
+            with pytest.raises(sigv4.SignatureError):
+                verifier.verify(*changed)
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@pytest.mark.parametrize("service", ["sts", "kms"])
+def test_curl_signs_for_us(service: str) -> None:
+    with bailiwick.testing.server() as server:
+        environment = server.environ()
+        key, secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        command = ["curl", "-sS", "--aws-sigv4", f"aws:amz:eu-west-1:{service}", "-u", f"{key}:{secret}"]
+        if service == "sts":
+            command += ["--data", "Action=GetCallerIdentity&Version=2011-06-15"]
+        else:
+            command += [
+                "-H",
+                "Content-Type: application/x-amz-json-1.1",
+                "-H",
+                "X-Amz-Target: TrentService.ListKeys",
+            ]
+            command += ["--data", "{}"]
+        done = subprocess.run(
+            [*command, server.endpoint_url],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env=clean_environment(NO_PROXY="127.0.0.1"),
+        )
+        expected = f"<Account>{server.account_id}</Account>" if service == "sts" else '"Keys":[]'
+        assert expected in done.stdout
