@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import configparser
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,31 +230,28 @@ def role_session(bench: Bench, key: str) -> tuple[str, str, str]:
 
 
 def whole_server(seconds: float, connections: int) -> None:
-    """Requests a second, latency and CPU of one worker, for both operations, over loopback."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "credentials.json"
-        server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "bailiwick",
-                "serve",
-                "--ephemeral",
-                "--port",
-                "0",
-                "--credentials-out",
-                str(out),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    """Requests a second, latency and CPU of one worker on a data folder, audit trail included, over loopback."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+        probe.close()
+        data = Path(folder) / "data"
+        command = [
+            sys.executable,
+            "-m",
+            "bailiwick",
+            "serve",
+            "--data",
+            str(data),
+            "--port",
+            host.partition(":")[2],
+        ]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while not out.exists():
-                if server.poll() is not None:
-                    raise SystemExit("the server did not start")
-                time.sleep(0.02)
-            told = json.loads(out.read_text())
-            host = told["endpoint"].removeprefix("http://")
+            wait_for(host, server)
+            credentials = configparser.ConfigParser()
+            credentials.read(data / "root-credentials")
+            told = {"endpoint": f"http://{host}", **credentials["default"]}
             table = Table(title=f"one worker, {connections} connections, {seconds:.0f} s each, over loopback")
             for column in ("operation", "requests/s", "p50 ms", "p99 ms", "CPU us/request"):
                 table.add_column(column, justify="left" if column == "operation" else "right")
@@ -273,6 +273,18 @@ def whole_server(seconds: float, connections: int) -> None:
             server.wait(20)
 
 
+def wait_for(host: str, server: subprocess.Popen[bytes]) -> None:
+    """Return when the server answers."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://{host}/healthz", timeout=1):
+                return
+        except OSError:
+            if server.poll() is not None:
+                raise SystemExit("the server did not start") from None
+            time.sleep(0.02)
+
+
 def server_requests(told: dict[str, str], host: str) -> list[tuple[str, bytes]]:
     """The bytes of one signed request of each kind, as an administrator."""
     import boto3
@@ -280,8 +292,8 @@ def server_requests(told: dict[str, str], host: str) -> list[tuple[str, bytes]]:
     options = {
         "endpoint_url": told["endpoint"],
         "region_name": REGION,
-        "aws_access_key_id": told["access_key_id"],
-        "aws_secret_access_key": told["secret_access_key"],
+        "aws_access_key_id": told["aws_access_key_id"],
+        "aws_secret_access_key": told["aws_secret_access_key"],
     }
     key = boto3.client("kms", **options).create_key()["KeyMetadata"]["Arn"]
     encrypt = {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}}
@@ -292,8 +304,8 @@ def server_requests(told: dict[str, str], host: str) -> list[tuple[str, bytes]]:
     ):
         signed = sign.sign(
             request,
-            access_key_id=told["access_key_id"],
-            secret=told["secret_access_key"],
+            access_key_id=told["aws_access_key_id"],
+            secret=told["aws_secret_access_key"],
             token=None,
             region=REGION,
             service=service,
