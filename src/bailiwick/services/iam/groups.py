@@ -10,7 +10,7 @@ from bailiwick.api import Call, Target
 from bailiwick.core import ids
 from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Group, User
-from bailiwick.services.iam import names, paging, shapes, users
+from bailiwick.services.iam import listing, names, paging, shapes, users
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
 from bailiwick.services.iam.targets import group_named, no_user, user_named
@@ -120,19 +120,7 @@ def every_group(call: Call, request: Any) -> Target:
 
 @iam.operation("ListGroups", on=every_group)
 def list_groups(call: Call, request: shapes.ListGroupsRequest, record: None) -> shapes.ListGroupsResponse:
-    table = tables.group.c
-    rows = call.transaction.all(
-        select(tables.group)
-        .where(
-            table.account == call.account,
-            names.under(table.path, request.PathPrefix),
-            table.folded > paging.after(call, request.Marker),
-        )
-        .order_by(table.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    groups = [entities.record(Group, row) for row in rows]
-    page, truncated, marker = paging.page(call, groups, request.MaxItems, lambda group: group.name.lower())
+    page, truncated, marker = listing.page(call, tables.group, Group, request)
     return shapes.ListGroupsResponse(
         Groups=[shown(group, call.partition) for group in page], IsTruncated=truncated, Marker=marker
     )

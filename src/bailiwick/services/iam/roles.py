@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
 from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Role
-from bailiwick.services.iam import boundaries, names, paging, shapes, tags, trust
+from bailiwick.services.iam import boundaries, listing, names, shapes, tags, trust
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     DeleteConflictException,
@@ -161,19 +161,7 @@ def every_role(call: Call, request: shapes.ListRolesRequest) -> Target:
 
 @iam.operation("ListRoles", on=every_role)
 def list_roles(call: Call, request: shapes.ListRolesRequest, record: None) -> shapes.ListRolesResponse:
-    table = tables.role.c
-    rows = call.transaction.all(
-        select(tables.role)
-        .where(
-            table.account == call.account,
-            names.under(table.path, request.PathPrefix),
-            table.folded > paging.after(call, request.Marker),
-        )
-        .order_by(table.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    roles = [entities.record(Role, row) for row in rows]
-    page, truncated, marker = paging.page(call, roles, request.MaxItems, lambda role: role.name.lower())
+    page, truncated, marker = listing.page(call, tables.role, Role, request)
     return shapes.ListRolesResponse(
         Roles=[shown(call, role, session=True) for role in page], IsTruncated=truncated, Marker=marker
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import entities, tables
+from bailiwick.directory import tables
 from bailiwick.directory.entities import User
-from bailiwick.services.iam import boundaries, names, paging, shapes, tags
+from bailiwick.services.iam import boundaries, listing, names, shapes, tags
 from bailiwick.services.iam.names import account_arn
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
@@ -123,19 +123,7 @@ def users_under(call: Call, request: shapes.ListUsersRequest) -> Target:
 
 @iam.operation("ListUsers", on=users_under)
 def list_users(call: Call, request: shapes.ListUsersRequest, record: None) -> shapes.ListUsersResponse:
-    table = tables.user.c
-    rows = call.transaction.all(
-        select(tables.user)
-        .where(
-            table.account == call.account,
-            names.under(table.path, request.PathPrefix),
-            table.folded > paging.after(call, request.Marker),
-        )
-        .order_by(table.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    users = [entities.record(User, row) for row in rows]
-    page, truncated, marker = paging.page(call, users, request.MaxItems, lambda user: user.name.lower())
+    page, truncated, marker = listing.page(call, tables.user, User, request)
     return shapes.ListUsersResponse(
         Users=[shown(user, call.partition) for user in page], IsTruncated=truncated, Marker=marker
     )
