@@ -96,7 +96,7 @@ def _echo(error: api.SignatureDoesNotMatch) -> str:
 def _xml(error: ApiError, code: str, status: int, service: ServiceModel | None, request_id: str) -> Response:
     known = service is not None and not isinstance(error, api.UnknownOperation)
     namespace = service.namespace if service and known else _FAULT_NAMESPACE
-    message = f"<Message>{escaped(error.message)}</Message>" if error.message else "<Message/>"
+    message = f"<Message>{escaped(error.message)}</Message>" if error.message else ""
     body = (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{"Sender" if error.sender else "Receiver"}</Type>'
         f"<Code>{code}</Code>{message}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
