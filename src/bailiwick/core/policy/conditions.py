@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from bailiwick.core.policy import values
-from bailiwick.core.policy.patterns import HEAD_FIELDS, Piece, Wildcard, glob
+from bailiwick.core.policy.patterns import HEAD_FIELDS, Piece, glob
 from bailiwick.core.policy.question import Context
 from bailiwick.core.policy.variables import Template, Variable, template
 
@@ -270,12 +270,7 @@ def _fields(text: str) -> list[str] | None:
 
 
 def _arn_patterns(value: Template) -> list[Template] | None:
-    """The six fields of a pattern, cut at colons that the policy's text holds, not those of a variable.
-
-    A lone `*` is every ARN.
-    """
-    if value.parts == (Wildcard.ANY,):
-        return [Template(("arn",)), *([value] * HEAD_FIELDS)]
+    """The six fields of a pattern, cut at colons that the policy's text holds, not those of a variable."""
     fields: list[list[Piece | Variable]] = [[]]
     for part in value.parts:
         cuts = [part]
