@@ -24,7 +24,7 @@ from bailiwick.store.schema import metadata
 from bailiwick.store.transaction import Transaction
 
 FILE = "bailiwick.db"
-_CACHED_VALUES = 50_000
+_CACHED_VALUES = 20_000
 _BUSY_MILLISECONDS = 10_000
 
 
