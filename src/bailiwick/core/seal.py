@@ -83,4 +83,4 @@ class KeyRing:
 
 
 def _root_id(root: bytes) -> bytes:
-    return hmac.digest(root, b"bailiwick/root/id", "sha256")[:4]
+    return hmac.digest(root, b"bailiwick/id-of-root", "sha256")[:4]
