@@ -26,3 +26,9 @@ def test_what_a_document_names_is_there(document: Path) -> None:
     text = document.read_text()
     named = re.findall(r"`((?:docs|scripts|tests|src)/[\w./-]+)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Without packages pytest tells test files apart by their names alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts]
+    assert sorted(name for name in set(names) - {"conftest.py"} if names.count(name) > 1) == []
