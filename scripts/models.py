@@ -26,7 +26,14 @@ TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
 NAMES = ("iam", "kms", "sts")
 
-KEPT_OF_SHAPE = ("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "box")
+KEPT_OF_SHAPE = (
+    *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
+    *("eventstream", "document"),
+)
+KEPT_OF_MEMBER = (
+    *("shape", "locationName", "location", "flattened", "sensitive", "timestampFormat", "queryName", "jsonvalue"),
+    "xmlAttribute",
+)
 SCALARS = {
     "string": "str",
     "integer": "int",
@@ -51,7 +58,14 @@ def load(name: str) -> dict[str, Any]:
 def table(name: str, model: dict[str, Any]) -> dict[str, Any]:
     """The compact table of one service."""
     meta = model["metadata"]
-    operations = {o["name"]: operation(o) for o in model["operations"].values()}
+    more: dict[str, Any] = {}
+    if "awsQueryCompatible" in meta:
+        more["query_compatible"] = True
+    if len(meta.get("protocols", ())) > 1:
+        more["protocols"] = meta["protocols"]
+    if meta["endpointPrefix"] != name:
+        more["endpoint_prefix"] = meta["endpointPrefix"]
+    operations = {name: operation(described) for name, described in model["operations"].items()}
     reached: dict[str, dict[str, Any]] = {}
     for each in operations.values():
         for start in (each.get("input"), each.get("output"), *each.get("errors", [])):
@@ -67,12 +81,23 @@ def table(name: str, model: dict[str, Any]) -> dict[str, Any]:
         "namespace": meta.get("xmlNamespace", ""),
         "operations": dict(sorted(operations.items())),
         "shapes": dict(sorted(reached.items())),
+        **more,
     }
 
 
 def operation(described: dict[str, Any]) -> dict[str, Any]:
     """One operation, without what is the rule."""
     found: dict[str, Any] = {}
+    http = described.get("http", {})
+    for key, name, usual in (
+        ("method", "method", "POST"),
+        ("requestUri", "uri", "/"),
+        ("responseCode", "success", 200),
+    ):
+        if http.get(key, usual) != usual:
+            found[name] = http[key]
+    if described.get("deprecated"):
+        found["deprecated"] = True
     if "input" in described:
         found["input"] = described["input"]["shape"]
     if "output" in described:
@@ -90,7 +115,7 @@ def reach(start: str, shapes: dict[str, Any], reached: dict[str, dict[str, Any]]
     if start in reached:
         return
     shape = shapes[start]
-    kept = {key: shape[key] for key in KEPT_OF_SHAPE if key in shape}
+    kept = {key: shape[key] for key in KEPT_OF_SHAPE if key in shape} | namespace(shape)
     if "error" in shape or shape.get("exception"):
         told = shape.get("error", {})
         fault = bool(shape.get("fault"))
@@ -100,18 +125,27 @@ def reach(start: str, shapes: dict[str, Any], reached: dict[str, dict[str, Any]]
     reached[start] = kept
     for part in ("member", "key", "value"):
         if part in shape:
-            kept[part] = reference(shape[part])
+            kept[part] = reference(shape[part], shapes)
             reach(shape[part]["shape"], shapes, reached)
     if "members" in shape:
-        kept["members"] = {name: reference(member) for name, member in shape["members"].items()}
+        kept["members"] = {name: reference(member, shapes) for name, member in shape["members"].items()}
         for member in shape["members"].values():
             reach(member["shape"], shapes, reached)
 
 
-def reference(member: dict[str, Any]) -> dict[str, Any]:
-    """A reference to a shape, with what the wire calls it."""
-    kept = ("shape", "locationName", "flattened", "sensitive", "timestampFormat")
-    return {key: member[key] for key in kept if key in member}
+def reference(member: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
+    """A reference to a shape, with what the wire calls it: a name that a few shapes give to every reference."""
+    kept = {key: member[key] for key in KEPT_OF_MEMBER if key in member} | namespace(member)
+    of_shape = shapes[member["shape"]].get("locationName")
+    return {"locationName": of_shape, **kept} if of_shape else kept
+
+
+def namespace(described: dict[str, Any]) -> dict[str, Any]:
+    """The XML namespace of a shape or member, in the longer of its two forms."""
+    found = described.get("xmlNamespace")
+    if not found:
+        return {}
+    return {"xmlNamespace": {"uri": found} if isinstance(found, str) else found}
 
 
 # -- Shapes -----------------------------------------------------------------------------------------------

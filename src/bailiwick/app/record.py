@@ -46,8 +46,8 @@ def record_of(event: Event, entropy: ids.Entropy) -> dict[str, Any]:
         "userAgent": event.user_agent[:_MAX_TEXT],
     }
     if event.error is not None:
-        json = route is not None and route.service.protocol == "json"
-        record["errorCode"] = form_of(event.error, json=json)[0]
+        spoken = route.service.protocol if route else "query"
+        record["errorCode"] = form_of(event.error, spoken)[0]
         record["errorMessage"] = _first_line(event.error.message)
     record |= {
         "requestParameters": loggable(route.service, route.model.input, event.request) if route else None,

@@ -6,22 +6,60 @@ operations carry no signature. Tables are read when a service is first asked for
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, cached_property
 from importlib import resources
 
 import msgspec
 
+_IN_REFERENCE = {
+    "name": "locationName",
+    "place": "location",
+    "query_name": "queryName",
+    "xml_attribute": "xmlAttribute",
+    "xml_namespace": "xmlNamespace",
+    "time_format": "timestampFormat",
+    "json_value": "jsonvalue",
+}
 
-class Reference(msgspec.Struct, frozen=True, rename={"location": "locationName"}):
-    """A member's shape, by name, and what the wire calls it where that differs."""
+
+class Namespace(msgspec.Struct, frozen=True):
+    """An XML namespace, and the prefix that it is declared under if it has one."""
+
+    uri: str
+    prefix: str = ""
+
+
+class Reference(msgspec.Struct, frozen=True, rename=_IN_REFERENCE):
+    """A member's shape, by name, and what the wire calls it where that differs.
+
+    `place` is where a REST protocol puts it: uri, querystring, header, headers or statusCode; else the body.
+    """
 
     shape: str
-    location: str = ""
+    name: str = ""
+    place: str = ""
     flattened: bool = False
     sensitive: bool = False
+    query_name: str = ""
+    xml_attribute: bool = False
+    xml_namespace: Namespace | None = None
+    time_format: str = ""
+    json_value: bool = False
 
 
-class Shape(msgspec.Struct, frozen=True, rename={"kind": "type", "minimum": "min", "maximum": "max"}):
+_IN_SHAPE = {
+    "kind": "type",
+    "minimum": "min",
+    "maximum": "max",
+    "time_format": "timestampFormat",
+    "event_stream": "eventstream",
+    "is_document": "document",
+    "xml_namespace": "xmlNamespace",
+}
+
+
+class Shape(msgspec.Struct, frozen=True, rename=_IN_SHAPE):
     """One shape. Which fields mean something depends on its kind."""
 
     kind: str  # string, integer, long, boolean, blob, timestamp, float, double, list, map, structure
@@ -39,9 +77,18 @@ class Shape(msgspec.Struct, frozen=True, rename={"kind": "type", "minimum": "min
     code: str = ""  # of an error
     status: int = 400
     sender: bool = True
+    payload: str = ""  # the member that is the whole body, in a REST protocol
+    time_format: str = ""
+    event_stream: bool = False
+    is_document: bool = False
+    xml_namespace: Namespace | None = None
 
 
 class _Operation(msgspec.Struct, frozen=True):
+    method: str = "POST"
+    uri: str = "/"
+    success: int = 200
+    deprecated: bool = False
     input: str = ""
     output: str = ""
     wrapper: str = ""
@@ -59,6 +106,9 @@ class _Table(msgspec.Struct, frozen=True):
     namespace: str
     operations: dict[str, _Operation]
     shapes: dict[str, Shape]
+    query_compatible: bool = False
+    protocols: tuple[str, ...] = ()
+    endpoint_prefix: str = ""
 
 
 class ServiceModel:
@@ -72,6 +122,9 @@ class ServiceModel:
         self.signing_name = table.signing_name
         self.target_prefix = table.target_prefix
         self.namespace = table.namespace
+        self.query_compatible = table.query_compatible
+        self.protocols = table.protocols or (table.protocol,)
+        self.endpoint_prefix = table.endpoint_prefix or table.name
         self.shapes = table.shapes
         self._table = table
 
@@ -100,9 +153,27 @@ class OperationModel:
         self.wrapper = raw.wrapper
         self.signed = raw.signed
         self.errors = raw.errors
+        self.method = raw.method
+        self.uri = raw.uri
+        self.success = raw.success
+        self.deprecated = raw.deprecated
+
+    @cached_property
+    def streams_events(self) -> bool:
+        """Whether it sends or receives an event stream, which nothing here speaks."""
+        for name in (self.input, self.output):
+            members = self.model.shape(name).members.values() if name else ()
+            if any(self.model.shape(reference).event_stream for reference in members):
+                return True
+        return False
 
     def __repr__(self) -> str:
         return f"OperationModel({self.service}:{self.name})"
+
+
+def from_table(table: object) -> ServiceModel:
+    """The model in a compiled table, as scripts/models makes it. Raises msgspec.ValidationError."""
+    return ServiceModel(msgspec.convert(table, _Table))
 
 
 @cache
@@ -121,18 +192,23 @@ def service(name: str) -> ServiceModel:
     return ServiceModel(msgspec.json.decode(file.read_bytes(), type=_Table))
 
 
-@cache
-def by_target_prefix() -> dict[str, ServiceModel]:
-    """The services of the JSON protocols by the prefix of their X-Amz-Target."""
-    found = {model.target_prefix: model for model in map(service, names())}
-    found.pop("", None)
-    return found
+class Models:
+    """A set of service models and the ways to find one of them from what a client sent."""
+
+    def __init__(self, models: Iterable[ServiceModel]) -> None:
+        self.all = tuple(models)
+        self.by_target_prefix = {model.target_prefix: model for model in self.all if model.target_prefix}
+        self.by_signing_name: dict[str, tuple[ServiceModel, ...]] = {}
+        self.by_host_label: dict[str, tuple[ServiceModel, ...]] = {}
+        for model in self.all:
+            for index, name in (
+                (self.by_signing_name, model.signing_name),
+                (self.by_host_label, model.endpoint_prefix),
+            ):
+                index[name] = (*index.get(name, ()), model)
 
 
 @cache
-def by_signing_name() -> dict[str, tuple[ServiceModel, ...]]:
-    """The services by the name that a credential's scope gives them."""
-    found: dict[str, tuple[ServiceModel, ...]] = {}
-    for model in map(service, names()):
-        found[model.signing_name] = (*found.get(model.signing_name, ()), model)
-    return found
+def here() -> Models:
+    """The models whose tables are here."""
+    return Models(map(service, names()))
