@@ -14,7 +14,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
+import models as compiler
 import msgspec
 
 from bailiwick import wire
@@ -28,6 +30,7 @@ from bailiwick.core.sigv4.rules import S3, STRICT
 from bailiwick.core.sigv4.sign import presign, sign
 from bailiwick.pipeline import Pipeline
 from bailiwick.services import ALL
+from bailiwick.wire import cbor, models
 
 KEY = {"access_key_id": "AKIDEXAMPLE", "secret": "secret", "token": "t" * 40, "region": "us-east-1", "now": 1.8e9}
 SLOW_SECONDS = 0.25
@@ -123,6 +126,45 @@ def corpus() -> list[tuple[str, Request]]:
     ]
 
 
+def foreign() -> list[Request]:
+    """Requests in the protocols that no service here speaks yet."""
+    host, cbor_type = Header("host", "h.test"), Header("content-type", "application/cbor")
+    zone = (
+        b'<CreateHostedZoneRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Name>a&amp;b</Name>'
+        b"<VPC><VPCId>v</VPCId></VPC><CallerReference>r</CallerReference></CreateHostedZoneRequest>"
+    )
+    alarms = cbor.dumps({"AlarmNames": ["a", "b"], "StateValue": "OK", "MaxRecords": 5})
+    data = cbor.dumps(
+        {"Namespace": "n", "MetricData": [{"MetricName": "m", "Timestamp": cbor.Time(1.5), "Value": 1.5}]}
+    )
+    smithy = (host, cbor_type, Header("smithy-protocol", "rpc-v2-cbor"))
+    granite = "/service/GraniteServiceVersion20100801/operation/"
+    form = (host, Header("content-type", "application/x-www-form-urlencoded"))
+    run = b"Action=RunInstances&Version=2016-11-15&ImageId=i&MinCount=1&MaxCount=2&TagSpecification.1.Tag.1.Key=k"
+    return [
+        Request("POST", "/2013-04-01/hostedzone", "", (host,), zone),
+        Request("GET", "/2013-04-01/hostedzone/Z1/rrset", "name=a&maxitems=3", (host,), b""),
+        Request("POST", "/2015-03-31/functions/f%2Fg/aliases", "", (host,), b'{"Name":"a","FunctionVersion":"1"}'),
+        Request(
+            "POST",
+            "/2015-03-31/functions/f/invocations",
+            "Qualifier=1",
+            (host, Header("x-amz-log-type", "Tail")),
+            b"{}",
+        ),
+        Request("POST", granite + "DescribeAlarms", "", smithy, alarms),
+        Request("POST", granite + "PutMetricData", "", smithy, data),
+        Request("POST", "/", "", form, run),
+    ]
+
+
+@cache
+def foreign_models() -> models.Models:
+    """The models that those requests are for, compiled in memory."""
+    names = ("route53", "lambda", "cloudwatch", "ec2")
+    return models.Models(models.from_table(compiler.table(name, compiler.load(name))) for name in names)
+
+
 class Mutator:
     """Changes a request in one to four places."""
 
@@ -209,7 +251,10 @@ def targets(
         decoder.feed(head + b"\r\n" + b"x" * 16 + b"\r\n" + request.body)
         decoder.finish()
 
-    return {"credential": credential, "operation": operation, "chunks": chunks}
+    def protocols(_service: str, request: Request) -> None:
+        wire.plain(wire.identify(request, None, foreign_models()), request)
+
+    return {"credential": credential, "operation": operation, "chunks": chunks, "protocols": protocols}
 
 
 def inputs() -> dict[tuple[str, str], type[msgspec.Struct]]:
@@ -220,12 +265,12 @@ def inputs() -> dict[tuple[str, str], type[msgspec.Struct]]:
 
 def run(count: int, seed: int) -> Counter[str]:
     """Feed `count` requests; returns how often what happened. Raises whatever is not an error of our own."""
-    mutator, genuine, seen = Mutator(seed), corpus(), Counter[str]()
+    mutator, genuine, others, seen = Mutator(seed), corpus(), foreign(), Counter[str]()
     fed = list(targets(inputs()).items())
     for number in range(count):
         service, request = genuine[number % len(genuine)]
-        changed = mutator.request(request)
         name, target = fed[number % len(fed)]
+        changed = mutator.request(others[number // len(fed) % len(others)] if name == "protocols" else request)
         start = time.perf_counter()
         try:
             target(service, changed)

@@ -12,7 +12,8 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz.py"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_whatever_arrives_is_read_or_refused(seed: int) -> None:
+def test_whatever_arrives_is_read_or_refused(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("fuzz_script", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -21,5 +22,6 @@ def test_whatever_arrives_is_read_or_refused(seed: int) -> None:
     spec.loader.exec_module(module)
     seen = module.run(15_000, seed)
     assert sum(seen.values()) == 15_000
-    assert {name.partition(":")[0] for name in seen} == {"credential", "operation", "chunks"}
+    assert {name.partition(":")[0] for name in seen} == {"credential", "operation", "chunks", "protocols"}
     assert seen["operation: value"] > 100
+    assert seen["protocols: value"] > 100
