@@ -6,8 +6,10 @@ import json
 import random
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -129,3 +131,63 @@ def test_curl_signs_for_us(service: str) -> None:
         )
         expected = f"<Account>{server.account_id}</Account>" if service == "sts" else '"Keys":[]'
         assert expected in done.stdout
+
+
+class _Recorder(BaseHTTPRequestHandler):
+    """Keeps every request as it arrived."""
+
+    seen: ClassVar[list[tuple[str, str, list[tuple[str, str]], bytes]]] = []
+
+    def _record(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        target = self.requestline.split(" ")[1]  # self.path has lost a second slash at its start
+        self.seen.append((self.command, target, list(self.headers.items()), body))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = do_PUT = _record
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_what_curl_signs_on_awkward_paths_is_accepted_and_no_mutation_of_it(tmp_path: Path) -> None:
+    # curl 7.88 signs the path as it is written for every service, which is S3's rule and no other's, and does not
+    # sort the query, whose fields are in order here.
+    chance = random.Random(5)
+    _Recorder.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Recorder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        blocks = []
+        for _ in range(60):
+            request = awkward(chance)
+            query = "&".join(f"k{n}={quote(v, safe='-_.~')}" for n, v in enumerate(request["query"].values()))
+            url = f"http://127.0.0.1:{server.server_port}{request['path']}" + (f"?{query}" if query else "")
+            lines = [f'url = "{url}"', f'request = "{request["method"]}"', "path-as-is"]
+            lines += ['aws-sigv4 = "aws:amz:eu-west-1:s3"', f'user = "{KEY.access_key_id}:{KEY.secret_access_key}"']
+            lines += ['header = "x-amz-meta-a: é, 1"', 'header = "Content-Type: text/plain"']
+            if request["method"] != "GET":
+                body = request["body"].replace("\\", "\\\\").replace('"', '\\"').lstrip("@")
+                lines.append(f'data-raw = "{body}"')
+            blocks.append("\n".join(lines))
+        config = tmp_path / "curl"
+        config.write_text("\nnext\n".join(blocks) + "\n")
+        command = ["curl", "-sS", "--fail", "-K", str(config)]
+        subprocess.run(command, check=True, timeout=60, env=clean_environment(NO_PROXY="127.0.0.1"))
+        server.shutdown()
+    assert len(_Recorder.seen) == len(blocks)
+    key = sigv4.Credentials(KEY.access_key_id, KEY.secret_access_key)
+    verifier = sigv4.Verifier("s3", {key.access_key_id: key}.get, rules=sigv4.S3)
+    for method, target, headers, body in _Recorder.seen:
+        assert verifier.verify(method, target, headers, body).access_key_id == KEY.access_key_id
+        for changed in (
+            ("PATCH", target, headers, body),
+            (method, target + "x", headers, body),
+            (method, target, [*headers, ("x-amz-meta-a", "2")], body),
+            (method, target, headers, body + b"x"),
+        ):
+            with pytest.raises(sigv4.SignatureError):
+                verifier.verify(*changed)
