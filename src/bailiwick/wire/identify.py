@@ -106,10 +106,12 @@ def _by_action(action: str, version: str, services: tuple[ServiceModel, ...]) ->
 
 def _by_path(request: Request, scope_service: str | None, services: tuple[ServiceModel, ...]) -> OperationModel:
     rest = [service for service in services if REST_JSON in service.protocols or REST_XML in service.protocols]
-    found = [operation for service in rest if (operation := routes.find(service, request))]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    found = [each for service in rest if (each := routes.find(service, request))]
+    best = max((rank for rank, _ in found), default=())
+    fitting = [operation for rank, operation in found if rank == best]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
         raise UnknownOperation("The path is an operation of more than one service, and nothing says which.")
     if request.path != "/":
         raise UnknownOperation("There is nothing at this path: the operations of these services are all at /.")

@@ -87,14 +87,18 @@ def decoded(text: str) -> str:
         raise MalformedInput("The URL is not UTF-8.") from None
 
 
-def find(service: ServiceModel, request: Request) -> OperationModel | None:
-    """The operation of a REST service that a request means: the most particular template that fits.
+Rank = tuple[int, ...]
+"""How particular a template is: how much of it is fixed, and how much of what it wants is there."""
+
+
+def find(service: ServiceModel, request: Request) -> tuple[Rank, OperationModel] | None:
+    """The operation of a REST service that a request means, and its rank: the most particular template that fits.
 
     Two operations may share a method and path (S3's PutObject and CopyObject); then the one counts whose
     required headers and query fields are there.
     """
     given = fields(request.query)
-    best: tuple[tuple[int, ...], OperationModel] | None = None
+    best: tuple[Rank, OperationModel] | None = None
     for operation in _by_method(service).get(request.method, ()):
         wanted = template(operation.uri)
         if labels(wanted, request.path) is None or not _has(given, wanted):
@@ -109,7 +113,7 @@ def find(service: ServiceModel, request: Request) -> OperationModel | None:
         )
         if best is None or rank > best[0]:
             best = rank, operation
-    return best[1] if best else None
+    return best
 
 
 def _completeness(operation: OperationModel, given: Query, request: Request) -> tuple[int, int]:
