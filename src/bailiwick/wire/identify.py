@@ -51,7 +51,7 @@ def _identify(request: Request, scope_service: str | None, known: Models) -> Ope
     if targets and request.path == "/":
         return _by_target(targets, known)
     services = _candidates(request, scope_service, known)
-    if request.path == "/" and any(_speaks_forms(service) for service in services):
+    if request.path == "/" and any(service.speaks_forms for service in services):
         action, version = form.action(request)
         if action:
             return _by_action(action[:_MAX_ACTION], version[:_MAX_ACTION], services)
@@ -89,15 +89,11 @@ def _by_target(targets: list[str], known: Models) -> OperationModel:
     return service.operations[name]
 
 
-def _speaks_forms(service: ServiceModel) -> bool:
-    return QUERY in service.protocols or EC2 in service.protocols
-
-
 def _by_action(action: str, version: str, services: tuple[ServiceModel, ...]) -> OperationModel:
     matching = [
         service
         for service in services
-        if _speaks_forms(service) and version == service.api_version and action in service.operations
+        if service.speaks_forms and version == service.api_version and action in service.operations
     ]
     if len(matching) != 1:
         raise UnknownOperation(f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}")

@@ -125,6 +125,7 @@ class ServiceModel:
         self.query_compatible = table.query_compatible
         self.protocols = table.protocols or (table.protocol,)
         self.endpoint_prefix = table.endpoint_prefix or table.name
+        self.speaks_forms = "query" in self.protocols or "ec2" in self.protocols
         self.shapes = table.shapes
         self._table = table
 

@@ -14,8 +14,14 @@ def member(value: Any, name: str) -> Any:
 
 def present(shape: Shape, value: Any) -> list[tuple[str, Reference, Any]]:
     """The members of a structure that have a value, in the model's order, with their references."""
-    found = ((name, reference, member(value, name)) for name, reference in shape.members.items())
-    return [(name, reference, each) for name, reference, each in found if each is not None]
+    if isinstance(value, dict):
+        given = value.get
+        return [(name, each, found) for name, each in shape.members.items() if (found := given(name)) is not None]
+    return [
+        (name, each, found)
+        for name, each in shape.members.items()
+        if (found := getattr(value, name, None)) is not None
+    ]
 
 
 def time_format(service: ServiceModel, reference: Reference, usual: str) -> str:
