@@ -16,7 +16,8 @@ import msgspec
 
 from bailiwick.api import MalformedInput
 from bailiwick.core.message import Request, Response
-from bailiwick.wire import aws_json, aws_query, cbor, cbor_values, constraints, rest
+from bailiwick.wire import aws_json, aws_query, cbor, constraints, rest
+from bailiwick.wire.cbor_values import CBOR_VALUES
 from bailiwick.wire.identify import CBOR, EC2, JSON, QUERY, identify, protocol
 from bailiwick.wire.models import OperationModel
 from bailiwick.wire.refusal import accepts_json, refuse
@@ -61,7 +62,7 @@ def _read(operation: OperationModel, request: Request) -> dict[str, Any]:
         return aws_query.parse(operation, request)
     if spoken == CBOR:
         raw = cbor.loads(request.body) if request.body else {}
-        return cbor_values.read_structure(operation.model, operation.input, raw) if operation.input else {}
+        return CBOR_VALUES.read_structure(operation.model, operation.input, raw) if operation.input else {}
     return rest.parse(operation, request)
 
 
@@ -73,7 +74,7 @@ def answer(operation: OperationModel, output: Any, request: Request, request_id:
     if spoken == JSON:
         kind, body = f"application/x-amz-json-{model.json_version}", aws_json.body(operation, output)
     elif spoken == CBOR:
-        told = cbor_values.write_structure(model, operation.output, output) if operation.output else {}
+        told = CBOR_VALUES.write_structure(model, operation.output, output) if operation.output else {}
         headers = (*headers, ("smithy-protocol", "rpc-v2-cbor"))
         kind, body = "application/cbor", cbor.dumps(told)
     elif spoken not in (QUERY, EC2):

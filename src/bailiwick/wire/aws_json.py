@@ -13,6 +13,7 @@ import msgspec
 
 from bailiwick.core.message import Request
 from bailiwick.wire import json_values
+from bailiwick.wire.json_values import JSON_VALUES
 from bailiwick.wire.models import OperationModel
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -30,7 +31,7 @@ def quickly(request: Request, kind: type[S]) -> S | None:
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
     """The input of an operation as plain values. Raises MalformedInput."""
     raw = json_values.decoded(request.body or b"{}")
-    return json_values.read_structure(operation.model, operation.input, raw) if operation.input else {}
+    return JSON_VALUES.read_structure(operation.model, operation.input, raw) if operation.input else {}
 
 
 def body(operation: OperationModel, output: Any) -> bytes:
@@ -40,7 +41,7 @@ def body(operation: OperationModel, output: Any) -> bytes:
     """
     if isinstance(output, msgspec.Struct) or not operation.output:
         return b"" if output is None else msgspec.json.encode(output)
-    return msgspec.json.encode(json_values.write_structure(operation.model, operation.output, output))
+    return msgspec.json.encode(JSON_VALUES.write_structure(operation.model, operation.output, output))
 
 
 @cache

@@ -14,9 +14,12 @@ import msgspec
 from bailiwick import api
 from bailiwick.api import ApiError, CommonError
 from bailiwick.core.message import Request, Response
-from bailiwick.wire import cbor, cbor_values, json_values, rest
+from bailiwick.wire import cbor, rest
+from bailiwick.wire.cbor_values import CBOR_VALUES
 from bailiwick.wire.identify import CBOR, EC2, JSON, QUERY, REST_JSON, REST_XML, protocol
+from bailiwick.wire.json_values import JSON_VALUES
 from bailiwick.wire.models import Reference, ServiceModel, Shape
+from bailiwick.wire.tree_values import Walk
 from bailiwick.wire.xml_values import Writer, escaped
 
 Form = tuple[str, int]
@@ -121,7 +124,7 @@ def refuse(error: ApiError, service: ServiceModel | None, request: Request, requ
     told = _Told(error, code, status, service, request_id, _sentence(error, dialect))
     if spoken == JSON:
         version = service.json_version if service else "1.1"
-        return told.json(f"application/x-amz-json-{version}", echo=True)
+        return told.json(f"application/x-amz-json-{version}")
     if spoken == CBOR:
         return told.cbor()
     if spoken == REST_JSON:
@@ -202,43 +205,39 @@ class _Told:
                     found[name] = self.message
         return found
 
-    def json_members(self) -> dict[str, Any]:
-        """The members as JSON's values; a message in any case."""
+    def written(self, values: Walk, *, in_body: bool = False) -> dict[str, Any]:
+        """The members as JSON's or CBOR's values; a message in any case."""
         found: dict[str, Any] = self.members()
         if self.service and self.shape:
-            found = json_values.write_structure(self.service, type(self.error).__name__, found, in_body=True)
+            found = values.write_structure(self.service, type(self.error).__name__, found, in_body=in_body)
         if self.message and not any(name.lower() == "message" for name in found):
             found["message"] = self.message
         return found
 
-    def json(self, kind: str, *, echo: bool = False) -> Response:
-        """JSON 1.0 and 1.1: the code is __type, beside the members."""
-        found = self.json_members()
-        if echo and isinstance(self.error, api.SignatureDoesNotMatch) and self.error.canonical_request:
+    def json_members(self) -> dict[str, Any]:
+        """The members as JSON's values, with what was computed in a refusal of a signature."""
+        found = self.written(JSON_VALUES, in_body=True)
+        if isinstance(self.error, api.SignatureDoesNotMatch) and self.error.canonical_request:
             found["message"] = self.message + _echo(self.error)
-        body = msgspec.json.encode({"__type": self._type(), **found})
+        return found
+
+    def json(self, kind: str) -> Response:
+        """JSON 1.0 and 1.1: the code is __type, beside the members."""
+        body = msgspec.json.encode({"__type": self._type(), **self.json_members()})
         return self.response(kind, body, self._query_error())
 
     def cbor(self) -> Response:
         """rpc-v2-cbor: as in JSON."""
-        found = self.members()
-        if self.service and self.shape:
-            found = cbor_values.write_structure(self.service, type(self.error).__name__, found)
-        if self.message and not any(name.lower() == "message" for name in found):
-            found["message"] = self.message
-        body = cbor.dumps({"__type": self._type(), **found})
+        body = cbor.dumps({"__type": self._type(), **self.written(CBOR_VALUES)})
         return self.response("application/cbor", body, (("smithy-protocol", "rpc-v2-cbor"), *self._query_error()))
 
     def rest_json(self) -> Response:
         """rest-json: the code is a header."""
-        found = self.json_members()
-        if isinstance(self.error, api.SignatureDoesNotMatch) and self.error.canonical_request:
-            found["message"] = self.message + _echo(self.error)
         placed: rest.Headers = ()
         if self.service and self.shape:
             placed = rest.placed(self.service, self.shape, self.error.members, self.status)[1]
         headers = (("x-amzn-errortype", self.code), *placed)
-        return self.response("application/json", msgspec.json.encode(found), headers)
+        return self.response("application/json", msgspec.json.encode(self.json_members()), headers)
 
     def ec2(self) -> Response:
         """ec2: a list of one error."""

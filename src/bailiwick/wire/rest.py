@@ -15,6 +15,7 @@ import msgspec
 from bailiwick.api import MalformedInput
 from bailiwick.core.message import Request
 from bailiwick.wire import json_values, routes, scalars, xml_values
+from bailiwick.wire.json_values import JSON_VALUES
 from bailiwick.wire.models import OperationModel, Reference, ServiceModel, Shape
 from bailiwick.wire.scalars import HTTP_DATE, ISO
 from bailiwick.wire.structures import member, present, time_format
@@ -141,7 +142,7 @@ def _body(operation: OperationModel, shape: Shape, request: Request) -> dict[str
         return {}
     if service.protocol == "rest-xml":
         return xml_values.read_structure(service, shape, xml_values.parsed(request.body))
-    return json_values.read_structure(service, operation.input, json_values.decoded(request.body), in_body=True)
+    return JSON_VALUES.read_structure(service, operation.input, json_values.decoded(request.body), in_body=True)
 
 
 def _payload(service: ServiceModel, reference: Reference, kind: str, body: bytes) -> Any:
@@ -154,7 +155,7 @@ def _payload(service: ServiceModel, reference: Reference, kind: str, body: bytes
             raise MalformedInput("The request body is not UTF-8.") from None
     if service.protocol == "rest-xml":
         return xml_values.read(service, reference, [xml_values.parsed(body)])
-    return json_values.read(service, reference, json_values.decoded(body), "")
+    return JSON_VALUES.read(service, reference, json_values.decoded(body), "")
 
 
 # -- Answers ----------------------------------------------------------------------------------------------
@@ -221,12 +222,12 @@ def _written(operation: OperationModel, shape: Shape, output: Any) -> tuple[str,
             return "application/xml", xml_values.document(
                 service, reference, reference.name or reference.shape, value
             )
-        return "application/json", msgspec.json.encode(json_values.write(service, reference, value))
+        return "application/json", msgspec.json.encode(JSON_VALUES.write(service, reference, value))
     if all(reference.place for reference in shape.members.values()):
         return ("", b"") if is_xml else ("application/json", b"{}")
     if is_xml:
         return "application/xml", xml_values.document(
             service, Reference(operation.output), f"{operation.name}Response", output, service.namespace
         )
-    body = json_values.write_structure(service, operation.output, output, in_body=True)
+    body = JSON_VALUES.write_structure(service, operation.output, output, in_body=True)
     return "application/json", msgspec.json.encode(body)
