@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Executable, Row
 
 from bailiwick.core.formats import Session, SessionKind
-from bailiwick.core.policy.compile import Layer
+from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4.rules import STRICT, Rules

@@ -17,7 +17,8 @@ from bailiwick.api import Caller, Environment, Transaction
 from bailiwick.core import arn
 from bailiwick.core.errors import ExpiredToken, SealError, UnknownToken
 from bailiwick.core.formats import Session, SessionKind, open_session
-from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.compile import compile_policy
+from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
 from bailiwick.directory import access_keys, accounts, entities, tables
 from bailiwick.directory.entities import Role, User

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers, decide
+from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Question, Rule
 
 HOME, AWAY = "111111111111", "222222222222"

@@ -34,7 +34,8 @@ from policy_cases import (
     statement,
 )
 
-from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.compile import compile_policy
+from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, PrincipalKind, Rule
 
 ALLOW, DENY, EMPTY = layer(ALLOW_ALL), layer(DENY_ALL), Layer.EMPTY

@@ -115,7 +115,7 @@ def test_actions(pattern: str, action: str, expected: bool) -> None:
 
 def test_resource_name_keeps_only_the_case_of_the_sixth_field() -> None:
     name = resource_name("arn:AWS:S3:::Bucket:a/B")
-    assert name == ("arn:aws:s3::", ("arn", "aws", "s3", "", ""), "Bucket:a/B")
+    assert name == ("arn:aws:s3::", ("arn", "aws", "s3", "", ""), "Bucket:a/B", "arn:aws:s3:::Bucket:a/B")
     assert resource_name("*").fields is None
     assert resource_name("arn:aws:s3").fields is None
     assert resource_name("arn:aws:s3:us-east-1:1").fields is None

@@ -27,7 +27,6 @@ from policy_cases import (
 
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import conditions
-from bailiwick.core.policy.compile import Layer
 from bailiwick.core.policy.decide import Layers, decide
 from bailiwick.core.policy.document import (
     Document,
@@ -38,6 +37,7 @@ from bailiwick.core.policy.document import (
     check_trust,
 )
 from bailiwick.core.policy.explain import access_denied
+from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Decision, Question, Rule
 
 # A small world, so that statements and questions meet often.

@@ -1,14 +1,13 @@
 """Policies compiled once, when first seen, into statements that a decision only has to ask.
 
-`compile_policy` is memoised by content. A `Layer` pools the policies of one kind that apply together and
-remembers which of their statements speak of an action.
+`compile_policy` is memoised by content. How policies are pooled in layers, and how the statements that speak
+of an action are found there, is in layer.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -16,11 +15,10 @@ from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import conditions, patterns, syntax, variables
 from bailiwick.core.policy.patterns import Matcher, ResourceName
 from bailiwick.core.policy.principals import Grant, Named, named
-from bailiwick.core.policy.question import Context, Match, Principal
+from bailiwick.core.policy.question import Context, Principal
 from bailiwick.core.policy.syntax import Document, Statement
 
 _POLICIES_REMEMBERED = 2048
-_ACTIONS_REMEMBERED = 512
 
 _Pattern = Callable[[ResourceName, Context], bool | None]  # None: a variable in it has no value
 
@@ -29,16 +27,23 @@ Covers = _Pattern
 
 
 class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement, ready to be asked. `covers` is None if it has neither Resource nor NotResource."""
+    """A statement, ready to be asked.
 
-    index: int
-    sid: str | None
+    `covers` is None if it has neither Resource nor NotResource. `tests` are those of `written.conditions`,
+    one for one; `holds` is all of them together, None if there are none. `services` are the only ones whose
+    actions it can speak of, None for any; `prefixes` what the text of a resource that it covers begins with.
+    """
+
+    written: Statement
     allows: bool
     acts: Matcher
     covers: Covers | None
-    holds: conditions.Test | None  # None: without conditions
+    tests: tuple[conditions.Test, ...] = ()
+    holds: conditions.Test | None = None
     principal: Named | None = None
     not_principal: Named | None = None
+    services: frozenset[str] | None = None
+    prefixes: frozenset[str] = frozenset({""})
 
     @property
     def names_principals(self) -> bool:
@@ -63,25 +68,22 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompiledPolicy(msgspec.Struct, frozen=True):
-    """The statements of one policy. `readable` is false for text that is no policy: it denies everything."""
+    """The statements of one policy, and its text.
+
+    `readable` is false for text that is no policy: it denies everything.
+    """
 
     statements: tuple[CompiledStatement, ...]
+    text: str
     readable: bool = True
 
 
-_DENY_EVERYTHING = CompiledPolicy(
-    (
-        CompiledStatement(
-            index=0,
-            sid=None,
-            allows=False,
-            acts=lambda action: True,
-            covers=lambda resource, context: True,
-            holds=None,
-            not_principal=named({}, {}),  # nobody is exempt
-        ),
-    ),
-    readable=False,
+_DENY_EVERYTHING = CompiledStatement(
+    written=Statement(index=0, effect="Deny"),
+    allows=False,
+    acts=lambda action: True,
+    covers=lambda resource, context: True,
+    not_principal=named({}, {}),  # nobody is exempt
 )
 
 
@@ -98,67 +100,9 @@ def compile_policy(text: str, pins: Mapping[str, str] = {}) -> CompiledPolicy:
 def _compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
     try:
         found = syntax.parse(text)
-        return CompiledPolicy(tuple(_statement(found, each, dict(pins)) for each in found.statements))
+        return CompiledPolicy(tuple(_statement(found, each, dict(pins)) for each in found.statements), text)
     except PolicyError:
-        return _DENY_EVERYTHING
-
-
-class Attached(NamedTuple):
-    """A policy as part of a layer: under its name, and its ARN if it is a managed one."""
-
-    policy: CompiledPolicy
-    name: str
-    arn: str | None = None
-
-
-class Entry(NamedTuple):
-    """A statement in a layer, and what a decision that rests on it says of it."""
-
-    statement: CompiledStatement
-    match: Match
-
-
-class Candidates(NamedTuple):
-    """The statements of a layer that speak of one action."""
-
-    denies: tuple[Entry, ...]
-    allows: tuple[Entry, ...]
-
-
-class Layer:
-    """The policies of one kind that apply together, pooled. Immutable but for its memory of actions."""
-
-    EMPTY: ClassVar[Layer]
-    """A layer without policies: it denies nothing and grants nothing."""
-
-    __slots__ = ("_entries", "_remembered")
-
-    def __init__(self, policies: Iterable[Attached]) -> None:
-        self._entries = [
-            Entry(statement, Match(name, arn, statement.index, statement.sid))
-            for policy, name, arn in policies
-            for statement in policy.statements
-        ]
-        self._remembered: dict[str, Candidates] = {}
-
-    def candidates(self, action: str) -> Candidates:
-        """The statements that speak of `action`, given in lower case."""
-        found = self._remembered.get(action)
-        return found if found is not None else self._find(action)
-
-    def _find(self, action: str) -> Candidates:
-        entries = [entry for entry in self._entries if entry.statement.acts(action)]
-        found = Candidates(
-            tuple(entry for entry in entries if not entry.statement.allows),
-            tuple(entry for entry in entries if entry.statement.allows),
-        )
-        if len(self._remembered) >= _ACTIONS_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[action] = found
-        return found
-
-
-Layer.EMPTY = Layer(())
+        return CompiledPolicy((_DENY_EVERYTHING,), text, readable=False)
 
 
 # --- one statement
@@ -168,13 +112,16 @@ def _statement(document: Document, statement: Statement, pins: Mapping[str, str]
     if statement.effect not in ("Allow", "Deny"):
         raise PolicyError(syntax.SYNTAX_ERROR)
     closed = statement.effect == "Deny"
+    tests = _tests(document, statement, closed)
     return CompiledStatement(
-        index=statement.index,
-        sid=statement.sid,
+        written=statement,
         allows=not closed,
         acts=_acts(statement),
         covers=_covers(document, statement, closed),
-        holds=_holds(document, statement, closed),
+        tests=tests,
+        holds=conditions.all_of(tests) if tests else None,
+        services=_services(statement),
+        prefixes=_prefixes(document, statement),
         principal=named(statement.principal, pins) if statement.principal is not None else None,
         not_principal=named(statement.not_principal, pins) if statement.not_principal is not None else None,
     )
@@ -187,7 +134,13 @@ def _acts(statement: Statement) -> Matcher:
     return patterns.actions(statement.action or ())
 
 
-def _holds(document: Document, statement: Statement, closed: bool) -> conditions.Test | None:
+def _services(statement: Statement) -> frozenset[str] | None:
+    if statement.not_action is not None or "*" in (statement.action or ()):
+        return None
+    return frozenset(pattern.partition(":")[0].lower() for pattern in statement.action or ())
+
+
+def _tests(document: Document, statement: Statement, closed: bool) -> tuple[conditions.Test, ...]:
     tests = []
     for condition in statement.conditions:
         name = conditions.written(condition.operator)
@@ -197,7 +150,13 @@ def _holds(document: Document, statement: Statement, closed: bool) -> conditions
                 name, condition.key, condition.values, variables=document.has_variables, closed=closed
             )
         )
-    return conditions.all_of(tests) if tests else None
+    return tuple(tests)
+
+
+def _prefixes(document: Document, statement: Statement) -> frozenset[str]:
+    if statement.resource is None:
+        return frozenset({""})
+    return frozenset(_prefix(text, has_variables=document.has_variables) for text in statement.resource)
 
 
 def _covers(document: Document, statement: Statement, closed: bool) -> Covers | None:
@@ -231,6 +190,22 @@ def _none_covers(found: Sequence[_Pattern], closed: bool) -> Covers:
     return covers
 
 
+def _prefix(text: str, *, has_variables: bool) -> str:
+    """What the `ResourceName.key` of everything that this pattern covers begins with."""
+    *fields, tail = _six_fields(text)
+    head = ":".join(fields).lower()
+    literal = patterns.literal_prefix(head)
+    if literal != head:
+        return literal
+    first = variables.template(tail, variables=has_variables, wildcards=True).parts[:1]
+    return f"{head}:{first[0] if first and isinstance(first[0], str) else ''}"
+
+
+def _six_fields(text: str) -> list[str]:
+    fields = text.split(":", patterns.HEAD_FIELDS)
+    return fields + ["*"] * (patterns.HEAD_FIELDS + 1 - len(fields))
+
+
 def _resource(text: str, *, variables: bool, whole: bool) -> _Pattern:
     """One entry of Resource or NotResource (facts/policy.md section 1.4).
 
@@ -239,12 +214,11 @@ def _resource(text: str, *, variables: bool, whole: bool) -> _Pattern:
     """
     if text == "*":
         return lambda resource, context: True
-    fields = text.split(":", patterns.HEAD_FIELDS)
-    short = len(fields) <= patterns.HEAD_FIELDS
-    if len(fields) == 1 or (short and whole and "*" not in text):
+    colons = text.count(":")
+    if colons == 0 or (colons < patterns.HEAD_FIELDS and whole and "*" not in text):
         return lambda resource, context: False
-    fields += ["*"] * (patterns.HEAD_FIELDS + 1 - len(fields))
-    return _arn(fields[: patterns.HEAD_FIELDS], fields[patterns.HEAD_FIELDS], has_variables=variables)
+    *head, tail = _six_fields(text)
+    return _arn(head, tail, has_variables=variables)
 
 
 def _arn(fields: list[str], tail: str, *, has_variables: bool) -> _Pattern:

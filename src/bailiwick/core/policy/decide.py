@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bailiwick.core.policy.compile import Layer
 from bailiwick.core.policy.evaluate import SILENT, Asked, Verdict, ask, of_principal, of_resource
+from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.principals import Grant
 from bailiwick.core.policy.question import Decision, LayerKind, Match, PrincipalKind, Question, Rule
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bailiwick.core.policy.compile import CompiledStatement, Layer
+from bailiwick.core.policy.compile import CompiledStatement
+from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.patterns import ResourceName, resource_name
 from bailiwick.core.policy.principals import Grant
 from bailiwick.core.policy.question import Context, Match, Principal, Question, Rule
@@ -57,7 +58,7 @@ def of_principal(layer: Layer, asked: Asked) -> Verdict:
     They name no principal. An Allow that does is not meant for such a layer and grants nothing; a Deny
     denies.
     """
-    denies, allows = layer.candidates(asked.action)
+    denies, allows = layer.candidates(asked.action, asked.resource)
     for statement, match in denies:
         if _applies(statement, asked):
             return Verdict(deny=match)
@@ -69,7 +70,7 @@ def of_principal(layer: Layer, asked: Asked) -> Verdict:
 
 def of_resource(layer: Layer, asked: Asked) -> Verdict:
     """The verdict of policies attached to the resource; of several Allows, that of the strongest grant."""
-    denies, allows = layer.candidates(asked.action)
+    denies, allows = layer.candidates(asked.action, asked.resource)
     for statement, match in denies:
         if statement.denies(asked.principal, asked.bounded) and _applies(statement, asked):
             return Verdict(deny=match)

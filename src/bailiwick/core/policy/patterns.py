@@ -36,6 +36,11 @@ def pieces(text: str) -> tuple[Piece, ...]:
     return tuple(Wildcard(part) if part in "*?" else part for part in _WILDCARDS.split(text) if part)
 
 
+def literal_prefix(text: str) -> str:
+    """What comes before a pattern's first wildcard."""
+    return _WILDCARDS.split(text, maxsplit=1)[0]
+
+
 def glob(parts: Iterable[Piece]) -> Matcher:
     """The matcher of a pattern given in parts. Literal parts are literal, whatever characters they hold."""
     runs = _runs(parts)
@@ -180,12 +185,13 @@ class ResourceName(NamedTuple):
     """What a question is about, in the form that patterns are matched with.
 
     `fields` are the first five fields of an ARN in lower case, None where the text is no ARN (such as
-    `*`); `head` is the same as one text, `tail` the sixth field as it is.
+    `*`); `head` is the same as one text, `tail` the sixth field as it is, `key` head and tail together.
     """
 
     head: str
     fields: tuple[str, ...] | None
     tail: str
+    key: str
 
 
 @lru_cache(maxsize=2048)
@@ -193,9 +199,10 @@ def resource_name(text: str) -> ResourceName:
     """Split the resource of a question."""
     fields = text.split(":", HEAD_FIELDS)
     if len(fields) <= HEAD_FIELDS or fields[0] != "arn":
-        return ResourceName("", None, text)
-    head = tuple(field.lower() for field in fields[:HEAD_FIELDS])
-    return ResourceName(":".join(head), head, fields[HEAD_FIELDS])
+        return ResourceName("", None, text, "")
+    first = tuple(field.lower() for field in fields[:HEAD_FIELDS])
+    head = ":".join(first)
+    return ResourceName(head, first, fields[HEAD_FIELDS], f"{head}:{fields[HEAD_FIELDS]}")
 
 
 def arn_head(fields: Sequence[str]) -> Callable[[ResourceName], bool]:

@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import select
 
 from bailiwick.api import Environment, Transaction
-from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.compile import compile_policy
+from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import tables
 

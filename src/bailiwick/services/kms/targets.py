@@ -15,7 +15,7 @@ import msgspec
 from bailiwick.api import AccessDenied, Call, Target, ValidationError
 from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
-from bailiwick.core.policy.compile import Layer
+from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
 from bailiwick.services.kms import ciphertext, records
 from bailiwick.services.kms.ciphertext import BadCiphertext

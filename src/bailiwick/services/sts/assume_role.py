@@ -16,7 +16,8 @@ from bailiwick.core import arn
 from bailiwick.core.arn import Arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.formats import SessionKind
-from bailiwick.core.policy.compile import Attached, Layer, compile_policy
+from bailiwick.core.policy.compile import compile_policy
+from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import PrincipalKind, Rule, Value
 from bailiwick.directory import entities
 from bailiwick.directory.entities import Role
