@@ -28,8 +28,8 @@ from bailiwick.core import errors, ids
 from bailiwick.core.formats import SessionKind
 from bailiwick.core.message import Request, Response
 from bailiwick.core.policy.decide import Layers, decide
-from bailiwick.core.policy.explain import access_denied
 from bailiwick.core.policy.question import Decision, Principal, PrincipalKind, Question, Value
+from bailiwick.core.policy.refusal import access_denied
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules

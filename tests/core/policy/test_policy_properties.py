@@ -36,9 +36,9 @@ from bailiwick.core.policy.document import (
     check_session,
     check_trust,
 )
-from bailiwick.core.policy.explain import access_denied
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Decision, Question, Rule
+from bailiwick.core.policy.refusal import access_denied
 
 # A small world, so that statements and questions meet often.
 ACTIONS = ["kms:Decrypt", "kms:Encrypt", "s3:GetObject"]

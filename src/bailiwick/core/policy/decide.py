@@ -55,7 +55,7 @@ def decide(question: Question, layers: Layers) -> Decision:
     if question.rule is Rule.NONE:
         return _allowed(None, None)
     said = _hear(question, layers)
-    on_resource = LayerKind.TRUST if question.rule is Rule.TRUST else LayerKind.RESOURCE
+    on_resource = _on_resource(question)
 
     denied = _explicit_deny(said, on_resource)
     if denied is not None:
@@ -153,6 +153,51 @@ def _hear(question: Question, layers: Layers) -> _Verdicts:
         identity=_of_principal(layers.identity, asked) or SILENT,
         resource=of_resource(layers.resource, asked) if layers.resource is not None else SILENT,
     )
+
+
+class Heard(NamedTuple):
+    """One layer that applies, and what it says. `level` is that of a control policy, from the root (0) down."""
+
+    kind: LayerKind
+    layer: Layer
+    verdict: Verdict
+    level: int | None = None
+
+    @property
+    def of_resource(self) -> bool:
+        """Whether its policies belong to the resource, and so name principals."""
+        return self.kind in (LayerKind.RCP, LayerKind.RESOURCE, LayerKind.TRUST)
+
+
+def hear(question: Question, layers: Layers) -> list[Heard]:
+    """What every layer that applies says, in the order in which a Deny is reported."""
+    said = _hear(question, layers)
+    single = (
+        (LayerKind.SESSION, layers.session or Layer.EMPTY, said.session),
+        (LayerKind.BOUNDARY, layers.boundary, said.boundary),
+        (LayerKind.IDENTITY, layers.identity, said.identity),
+        (_on_resource(question), layers.resource, said.resource),
+    )
+    return [
+        *(
+            Heard(LayerKind.SCP, *each, level)
+            for level, each in enumerate(zip(layers.scps, said.scps, strict=False))
+        ),
+        *(
+            Heard(LayerKind.RCP, *each, level)
+            for level, each in enumerate(zip(layers.rcps, said.rcps, strict=True))
+        ),
+        *(
+            Heard(kind, layer, verdict)
+            for kind, layer, verdict in single
+            if layer is not None and verdict is not None
+        ),
+    ]
+
+
+def _on_resource(question: Question) -> LayerKind:
+    """What the resource's own policy is called."""
+    return LayerKind.TRUST if question.rule is Rule.TRUST else LayerKind.RESOURCE
 
 
 def _of_principal(layer: Layer | None, asked: Asked) -> Verdict | None:

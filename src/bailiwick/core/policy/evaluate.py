@@ -11,7 +11,7 @@ from bailiwick.core.policy.compile import CompiledStatement
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.patterns import ResourceName, resource_name
 from bailiwick.core.policy.principals import Grant
-from bailiwick.core.policy.question import Context, Match, Principal, Question, Rule
+from bailiwick.core.policy.question import Context, Lack, Match, Principal, Question, Rule
 
 
 class Asked(NamedTuple):
@@ -84,10 +84,38 @@ def of_resource(layer: Layer, asked: Asked) -> Verdict:
 
 def _applies(statement: CompiledStatement, asked: Asked) -> bool:
     """Whether a statement about this action is also about this resource, in this context."""
-    covers, holds = statement.covers, statement.holds
-    if covers is None:
-        if not asked.implied:
-            return False
-    elif not covers(asked.resource, asked.context):
-        return False
-    return holds is None or holds(asked.context)
+    holds = statement.holds
+    return _covered(statement, asked) and (holds is None or holds(asked.context))
+
+
+def _covered(statement: CompiledStatement, asked: Asked) -> bool:
+    """Whether a statement is about this resource. Without an element that says so, only where it is implied."""
+    covers = statement.covers
+    return asked.implied if covers is None else bool(covers(asked.resource, asked.context))
+
+
+def lacking(statement: CompiledStatement, asked: Asked, of_resource: bool) -> tuple[Lack, ...]:
+    """What kept a statement from applying; () if it did. `of_resource` if it belongs to a policy of that."""
+    written, lacks = statement.written, []
+    if not statement.acts(asked.action):
+        lacks.append(Lack("Action" if written.action is not None else "NotAction", written.actions))
+    if not _covered(statement, asked):
+        lacks.append(Lack("NotResource" if written.not_resource is not None else "Resource", written.resources))
+    if not _meant(statement, asked, of_resource):
+        named = written.principal if written.principal is not None else written.not_principal
+        element = "NotPrincipal" if written.not_principal is not None else "Principal"
+        lacks.append(Lack(element, tuple(value for values in (named or {}).values() for value in values)))
+    for condition, test in zip(written.conditions, statement.tests, strict=True):
+        if not test(asked.context):
+            found = asked.context.get(condition.key.lower())
+            lacks.append(Lack("Condition", condition.values, condition.operator, condition.key, found))
+    return tuple(lacks)
+
+
+def _meant(statement: CompiledStatement, asked: Asked, of_resource: bool) -> bool:
+    """Whether a statement is meant for the caller."""
+    if not of_resource:
+        return not (statement.allows and statement.names_principals)
+    if statement.allows:
+        return statement.grant(asked.principal) is not Grant.NONE
+    return statement.denies(asked.principal, asked.bounded)

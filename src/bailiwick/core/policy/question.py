@@ -84,13 +84,41 @@ class Question(msgspec.Struct, frozen=True):
     rule: Rule = Rule.ORDINARY
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, rename="camel"):
     """A statement that matched: of which policy, and where in it."""
 
     policy: str  # the policy's name
     policy_arn: str | None  # the policy's ARN, for managed ones
     index: int  # the statement's place, from 0
     sid: str | None
+
+
+class Lack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What kept a statement from applying: its element, and what that wants.
+
+    For a condition, `operator` and `key` are as the policy writes them; `found` is the request's value, None
+    if it had none.
+    """
+
+    element: str
+    wanted: tuple[str, ...] = ()
+    operator: str | None = None
+    key: str | None = None
+    found: Value | None = None
+
+    def sentence(self) -> str:
+        """In words, such as `Resource is not "arn:..."`."""
+        wanted = " or ".join(f'"{value}"' for value in self.wanted) or "nothing"
+        if self.key is None:
+            return f"{self.element} is {wanted}"
+        had = "none" if self.found is None else _quoted(self.found)
+        return f"{self.operator} {self.key} wants {wanted}, and the request had {had}"
+
+
+def _quoted(value: Value) -> str:
+    return (
+        f'"{value}"' if isinstance(value, str) else " and ".join(f'"{each}"' for each in value) or "an empty list"
+    )
 
 
 class Decision(msgspec.Struct, frozen=True):

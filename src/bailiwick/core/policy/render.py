@@ -7,11 +7,9 @@ that was renamed under its new ARN (facts/policy.md section 1.3). ARNs in condit
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
-_PRINCIPAL_PATHS = {("Statement", element, "AWS") for element in ("Principal", "NotPrincipal")}
+from bailiwick.core.policy.places import Path, Place, places
 
 
 def render(text: str, pins: Mapping[str, str], current: Callable[[str], str | None]) -> str:
@@ -25,38 +23,19 @@ def render(text: str, pins: Mapping[str, str], current: Callable[[str], str | No
         return text
     parts: list[str] = []
     end = 0
-    for found in _principals(text):
-        name = renamed.get(json.loads(found.group()))
+    for place in _principals(text):
+        name = renamed.get(json.loads(text[place.start : place.end]))
         if name is not None:
-            parts += (text[end : found.start()], json.dumps(name, ensure_ascii=False))
-            end = found.end()
+            parts += (text[end : place.start], json.dumps(name, ensure_ascii=False))
+            end = place.end
     return "".join((*parts, text[end:]))
 
 
-def _principals(text: str) -> Iterator[re.Match[str]]:
-    """The string tokens that are values of an AWS key in a Principal or NotPrincipal element.
+def _principals(text: str) -> Iterator[Place]:
+    """The texts that are values of an AWS key in a Principal or NotPrincipal element, in order."""
+    return (place for path, place in places(text).items() if _names_principal(path) and text[place.start] == '"')
 
-    The text is JSON: it was parsed before it was stored. Lists add nothing to a path.
-    """
-    path: list[str] = []  # the key under which each open object stands, and the key last read in it
-    opened: list[str] = []
-    value_next = False  # in an object: whether a key was read, and its value is due
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in "{[":
-            opened.append(mark)
-            value_next = mark == "["
-            if mark == "{":
-                path.append("")
-        elif mark in "}]":
-            if opened and opened.pop() == "{":
-                path.pop()
-            value_next = False
-        elif mark == ",":
-            value_next = bool(opened) and opened[-1] == "["
-        elif mark == ":":
-            value_next = True
-        elif not value_next and path:
-            path[-1] = json.loads(mark)
-        elif tuple(path) in _PRINCIPAL_PATHS:
-            yield token
+
+def _names_principal(path: Path) -> bool:
+    keys = [step for step in path if isinstance(step, str)]  # lists add nothing
+    return keys in (["Statement", "Principal", "AWS"], ["Statement", "NotPrincipal", "AWS"])

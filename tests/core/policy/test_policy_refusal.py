@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from policy_cases import ANONYMOUS, AWAY, KEY, ROLE, ROLE_ARN, ROOT, SESSION_ARN, USER, USER_ARN
 
-from bailiwick.core.policy.explain import access_denied
 from bailiwick.core.policy.question import Decision, LayerKind, Principal, Question, Rule
+from bailiwick.core.policy.refusal import access_denied
 
 DECRYPT = f"User: {USER_ARN} is not authorized to perform: kms:Decrypt"
 VEIL = (
