@@ -20,6 +20,7 @@ from rich.table import Table
 import bailiwick
 from bailiwick.app import doctor as health
 from bailiwick.app import home, logs
+from bailiwick.app.cli_policy import policy
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.serve import serve as run_server
@@ -37,6 +38,7 @@ account = typer.Typer(help="The accounts of this deployment.", **_PLAIN)
 root = typer.Typer(help="The root user of an account.", **_PLAIN)
 app.add_typer(account, name="account")
 app.add_typer(root, name="root")
+app.add_typer(policy, name="policy")
 
 Config = Annotated[
     Path | None, typer.Option(help=r"Settings file in TOML. \[env: BAILIWICK_CONFIG]", show_default=False)

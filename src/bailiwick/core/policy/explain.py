@@ -86,7 +86,7 @@ def explain(question: Question, layers: Layers, decision: Decision | None = None
     decision = decision or decide(question, layers)
     asked = ask(question, bounded=layers.boundary is not None)
     told = tuple(_told(heard, asked, decision) for heard in hear(question, layers))
-    wanted = {lack.key.lower(): lack.key for lack in _lacks(told) if lack.key}
+    wanted = {key.lower(): key for key in _keys(question, layers, asked)}
     present = {key: question.context[key] for key in wanted if key in question.context}
     return Explanation(
         principal=question.principal.arn,
@@ -154,10 +154,12 @@ def _place(attached: Attached, index: int) -> tuple[places.Position, str]:
     return places.positions(text, start)[0], text[start:end]
 
 
-def _lacks(told: tuple[Told, ...]) -> Iterator[Lack]:
-    for layer in told:
-        for considered in layer.considered:
-            yield from considered.lacks
+def _keys(question: Question, layers: Layers, asked: Asked) -> Iterator[str]:
+    """The condition keys that the statements about this action ask for."""
+    for heard in hear(question, layers):
+        for entry in heard.layer.entries():
+            if entry.statement.acts(asked.action):
+                yield from (condition.key for condition in entry.statement.written.conditions)
 
 
 # --- the one reason

@@ -85,7 +85,8 @@ class Named(msgspec.Struct, frozen=True):
         return self._names_session(who) and (self._names_issuer(who) or who.issuer_arn in self.accounts)
 
     def _names_session(self, who: Principal) -> bool:
-        return who.arn in self.arns and who.kind in (PrincipalKind.ROLE, PrincipalKind.FEDERATED)
+        is_session = who.kind in (PrincipalKind.ROLE, PrincipalKind.FEDERATED) and who.arn != who.issuer_arn
+        return is_session and who.arn in self.arns
 
     def _names_issuer(self, who: Principal) -> bool:
         return who.unique_id in self.ids or who.issuer_arn in self.arns

@@ -99,11 +99,10 @@ def _with(layers: Layers, kind: LayerKind, level: int | None, statement: dict[st
     def extended(layer: Layer | None) -> Layer:
         return Layer((*(layer.policies if layer else ()), Attached(added, "added")))
 
-    field = _FIELDS[kind]
-    now = getattr(layers, field)
+    now = getattr(layers, _FIELDS[kind])
     if level is None:
-        return layers._replace(**{field: extended(now)})
-    return layers._replace(**{field: (*now[:level], extended(now[level]), *now[level + 1 :])})
+        return _replaced(layers, kind, extended(now))
+    return _replaced(layers, kind, (*now[:level], extended(now[level]), *now[level + 1 :]))
 
 
 def _without(layers: Layers, kind: LayerKind, match: Match) -> Layers:
@@ -112,9 +111,13 @@ def _without(layers: Layers, kind: LayerKind, match: Match) -> Layers:
     def less(layer: Layer) -> Layer:
         return Layer(_without_statement(attached, match) for attached in layer.policies)
 
-    field = _FIELDS[kind]
-    now = getattr(layers, field)
-    return layers._replace(**{field: tuple(map(less, now)) if isinstance(now, tuple) else less(now)})
+    now = getattr(layers, _FIELDS[kind])
+    return _replaced(layers, kind, tuple(map(less, now)) if isinstance(now, tuple) else less(now))
+
+
+def _replaced(layers: Layers, kind: LayerKind, value: object) -> Layers:
+    changed: dict[str, Any] = {**layers._asdict(), _FIELDS[kind]: value}
+    return Layers(**changed)
 
 
 def _without_statement(attached: Attached, match: Match) -> Attached:
