@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import Executable, Row
 
 from bailiwick.core.formats import Session, SessionKind
+from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.layer import Layer
-from bailiwick.core.policy.question import Context, Decision, Principal, PrincipalKind, Rule
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4.rules import STRICT, Rules
 
@@ -43,11 +44,11 @@ class CommonError(ApiError):
 
 
 class AccessDenied(CommonError):
-    """The caller is known and may not do this; `decision` says why, where a decision was made."""
+    """The caller is known and may not do this; `ruling` is why, where a decision was made."""
 
-    def __init__(self, message: str = "", decision: Decision | None = None) -> None:
+    def __init__(self, message: str = "", ruling: Ruling | None = None) -> None:
         super().__init__(message)
-        self.decision = decision
+        self.ruling = ruling
 
 
 class ValidationError(CommonError):

@@ -27,8 +27,8 @@ from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Servic
 from bailiwick.core import errors, ids
 from bailiwick.core.formats import SessionKind
 from bailiwick.core.message import Request, Response
-from bailiwick.core.policy.decide import Layers, decide
-from bailiwick.core.policy.question import Decision, Principal, PrincipalKind, Question, Value
+from bailiwick.core.policy.decide import Layers, Ruling, decide
+from bailiwick.core.policy.question import Principal, PrincipalKind, Question, Value
 from bailiwick.core.policy.refusal import access_denied
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
@@ -92,7 +92,7 @@ class Event(msgspec.Struct, frozen=True):
     route: Route | None
     caller: Caller | None = None
     targets: tuple[Target, ...] = ()
-    decision: Decision | None = None
+    ruling: Ruling | None = None
     request: Any = None
     response: Any = None
     error: ApiError | None = None
@@ -208,21 +208,21 @@ class Pipeline:
         The only way to a handler. Returns the handler's output once it is durable. Raises ApiError.
         """
         targets: tuple[Target, ...] = ()
-        decision = output = refused = None
+        ruling = output = refused = None
         try:
             with call.transaction:
                 target = call.operation.find(call, request)
                 targets = (target, *target.also)
                 for each in targets:
-                    decision = authorize(call, each)
+                    ruling = authorize(call, each)
                 for each in targets:
                     if each.absent is not None:
                         raise each.absent  # a stranger cannot tell "missing" from "not yours"
                 output = call.operation.handler(call, request, target.record)
         except Exception as error:
             refused, output = _api_error(error, call.request_id), None
-            if isinstance(refused, api.AccessDenied) and refused.decision:
-                decision = refused.decision
+            if isinstance(refused, api.AccessDenied) and refused.ruling:
+                ruling = refused.ruling
             if refused is error:
                 raise
             raise refused from error
@@ -238,7 +238,7 @@ class Pipeline:
                     route=self.routes[call.operation.service, call.operation.name],
                     caller=call.caller,
                     targets=targets,
-                    decision=decision,
+                    ruling=ruling,
                     request=request,
                     response=output,
                     error=refused,
@@ -267,7 +267,7 @@ class Pipeline:
         )
 
 
-def authorize(call: Call, target: Target) -> Decision:
+def authorize(call: Call, target: Target) -> Ruling:
     """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not."""
     caller = call.caller
     question = Question(
@@ -284,10 +284,10 @@ def authorize(call: Call, target: Target) -> Decision:
         session=caller.session_policy,
         resource=target.policy,
     )
-    decision = decide(question, layers)
-    if not decision.allowed:
-        raise api.AccessDenied(access_denied(question, decision, target.label), decision)
-    return decision
+    ruling = Ruling(question, layers, decide(question, layers))
+    if not ruling.decision.allowed:
+        raise api.AccessDenied(access_denied(question, ruling.decision, target.label), ruling)
+    return ruling
 
 
 def context_of(call: Call, target: Target) -> dict[str, Value]:

@@ -16,7 +16,8 @@ from bailiwick.api import Caller, Operation, Target, nothing
 from bailiwick.app.audit import Trail
 from bailiwick.app.record import identity_of, record_of
 from bailiwick.core.formats import Session, SessionKind
-from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, PrincipalKind
+from bailiwick.core.policy.decide import Layers, Ruling
+from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, PrincipalKind, Question
 from bailiwick.pipeline import Event, Route
 from bailiwick.services.iam import shapes as iam
 from bailiwick.services.kms import shapes as kms
@@ -66,6 +67,11 @@ def text_of(folder: Path) -> str:
     return "".join(path.read_text() for path in sorted(folder.glob("*.jsonl")))
 
 
+def ruling(decision: Decision) -> Ruling:
+    who = caller().principal
+    return Ruling(Question(who, "kms:Encrypt", KEY, ACCOUNT, {}), Layers(), decision)
+
+
 # -- Records ------------------------------------------------------------------------------------------------
 
 
@@ -73,7 +79,7 @@ def test_the_record_of_a_call() -> None:
     decision = Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None))
     request = kms.EncryptRequest(KeyId=KEY, Plaintext=b"hidden", EncryptionContext={"purpose": "walk"})
     record = record_of(
-        event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), decision=decision), os.urandom
+        event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), ruling=ruling(decision)), os.urandom
     )
     assert re.fullmatch(r"[0-9a-f-]{36}", record.pop("eventID"))
     assert record == {
@@ -117,8 +123,8 @@ def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:
     decision = Decision(
         False, LayerKind.BOUNDARY, explicit=True, match=Match("edge", "arn:aws:iam::1:policy/edge", 0, "No")
     )
-    refused = api.AccessDenied("User: x is not authorized", decision)
-    record = record_of(event(error=refused, decision=decision), os.urandom)
+    refused = api.AccessDenied("User: x is not authorized", ruling(decision))
+    record = record_of(event(error=refused, ruling=ruling(decision)), os.urandom)
     assert (record["errorCode"], record["errorMessage"]) == ("AccessDeniedException", "User: x is not authorized")
     assert record["bailiwick"]["decision"] == {
         "allowed": False,

@@ -6,6 +6,7 @@ Exit status: 0 done; 1 it could not be done; 2 it was asked for wrongly.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from rich.table import Table
 
 import bailiwick
 from bailiwick.app import doctor as health
-from bailiwick.app import home, logs
+from bailiwick.app import home, logs, story
 from bailiwick.app.cli_policy import policy
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.keyring import RootKeyError
@@ -181,6 +182,26 @@ def root_rotate_key(account_id: AccountId = None, config: Config = None, data: D
             home.write_credentials(written, key, number)
         os.replace(written, path)
     _say(f"the new root access key is in {path}")
+
+
+@app.command()
+def explain(
+    request_id: Annotated[str, typer.Argument(help="The request id that the refusal carried.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the audit record as JSON.")] = False,
+    config: Config = None,
+    data: Data = None,
+    audit: Annotated[Path | None, typer.Option(help="Folder of the audit trail.", show_default=False)] = None,
+) -> None:
+    """Tell why a past request was answered as it was: every layer, the statement that decided, what would help."""
+    settings = load({"data": data, "audit": audit}, os.environ, config)
+    folder = settings.audit or data_folder(settings, os.environ) / home.AUDIT
+    record = story.find(folder, request_id)
+    if record is None:
+        raise HomeError(f"no request {request_id} in {folder}; the trail may lie elsewhere: --data or --audit")
+    if as_json:
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+    else:
+        story.tell(record, Console(highlight=False))
 
 
 @app.command()

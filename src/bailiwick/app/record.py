@@ -1,7 +1,7 @@
 """An event of the pipeline as a CloudTrail record: who, what, on what, why it was decided so.
 
 Source: AWS CloudTrail User Guide, "CloudTrail record contents" (event version 1.11) and "CloudTrail userIdentity
-element"; facts/kms.md section 18. `bailiwick` is our own member: the decision that allowed or refused.
+element"; facts/kms.md section 18. `bailiwick` is our own member: the decision, and of a refusal the explanation.
 No secret gets in: inputs and outputs pass through loggable.py.
 """
 
@@ -15,7 +15,9 @@ from bailiwick.api import Caller, Target
 from bailiwick.app.loggable import loggable
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.formats import Session
-from bailiwick.core.policy.question import Decision, PrincipalKind
+from bailiwick.core.policy.decide import Ruling
+from bailiwick.core.policy.explain import explain
+from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
 from bailiwick.wire.refusal import form_of
 
@@ -63,7 +65,7 @@ def record_of(event: Event, entropy: ids.Entropy) -> dict[str, Any]:
         "managementEvent": True,
         "recipientAccountId": event.caller.account if event.caller else None,
         "eventCategory": "Management",
-        "bailiwick": {"decision": _decision(event.decision)},
+        "bailiwick": _ours(event.ruling),
     }
     return record
 
@@ -132,17 +134,24 @@ def _resource(target: Target) -> dict[str, str]:
     return {**resource, "type": kind} if kind else resource
 
 
-def _decision(decision: Decision | None) -> dict[str, Any] | None:
-    if decision is None:
-        return None
+def _ours(ruling: Ruling | None) -> dict[str, Any]:
+    """The decision in short; of a refusal all that `bailiwick explain` tells."""
+    if ruling is None:
+        return {"decision": None}
+    decision = ruling.decision
     match = decision.match
-    return {
-        "allowed": decision.allowed,
-        "layer": decision.layer.value if decision.layer else None,
-        "explicit": decision.explicit,
-        "policy": (match.policy_arn or match.policy) if match else None,
-        "statement": (match.sid or match.index) if match else None,
+    said: dict[str, Any] = {
+        "decision": {
+            "allowed": decision.allowed,
+            "layer": decision.layer.value if decision.layer else None,
+            "explicit": decision.explicit,
+            "policy": (match.policy_arn or match.policy) if match else None,
+            "statement": (match.sid or match.index) if match else None,
+        }
     }
+    if not decision.allowed:
+        said["explanation"] = explain(ruling.question, ruling.layers, decision)
+    return said
 
 
 def _first_line(text: str) -> str:

@@ -39,6 +39,14 @@ class Layers(NamedTuple):
     rcps: tuple[Layer, ...] = ()
 
 
+class Ruling(NamedTuple):
+    """A decision with all that it rests on, so that it can be explained later."""
+
+    question: Question
+    layers: Layers
+    decision: Decision
+
+
 class _Verdicts(NamedTuple):
     """What each layer says. `identity` and `resource` are silent where there is no such layer."""
 

@@ -1,0 +1,162 @@
+"""`bailiwick explain`: the true single reason of each refusal, from what the audit trail kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bailiwick.app import story
+from bailiwick.app.cli import app
+from bailiwick.app.record import record_of
+from world import ACCOUNT, World
+
+OTHER = "444455556666"
+
+
+def allow(action: str = "kms:*", effect: str = "Allow", **more: Any) -> str:
+    statement = {"Effect": effect, "Action": action, "Resource": "*", **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+
+
+class House(World):
+    """Alice may use every key; each test takes something away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.iam = self.client("iam")
+        self.key = self.client("kms").create_key()["KeyMetadata"]["Arn"]
+        self.iam.create_user(UserName="alice")
+        self.alice = self.keys_of("alice")
+
+    def put(self, name: str, document: str) -> None:
+        self.iam.put_user_policy(UserName="alice", PolicyName=name, PolicyDocument=document)
+
+    def refused(self, call: Callable[[], Any]) -> dict[str, Any]:
+        """The audit record of a call that is refused, as it comes back from the file."""
+        with pytest.raises(ClientError):
+            call()
+        return json.loads(msgspec.json.encode(record_of(self.events[-1], os.urandom)))
+
+    def encrypt(
+        self, credentials: dict[str, str] | None = None, key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        client = self.client("kms", credentials or self.alice)
+        return self.refused(lambda: client.encrypt(KeyId=key or self.key, Plaintext=b"x", **more))
+
+    def role(self, session_policy: str | None = None) -> dict[str, str]:
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"},
+        }
+        arn = self.iam.create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        self.iam.put_role_policy(RoleName="app", PolicyName="keys", PolicyDocument=allow())
+        self.put("assume", allow("sts:AssumeRole"))
+        more = {"Policy": session_policy} if session_policy else {}
+        got = self.client("sts", self.alice).assume_role(RoleArn=arn, RoleSessionName="run", **more)["Credentials"]
+        return {
+            "aws_access_key_id": got["AccessKeyId"],
+            "aws_secret_access_key": got["SecretAccessKey"],
+            "aws_session_token": got["SessionToken"],
+        }
+
+
+def told(record: dict[str, Any]) -> str:
+    out = io.StringIO()
+    story.tell(record, Console(file=out, width=110))
+    return out.getvalue()
+
+
+def reason(record: dict[str, Any]) -> str:
+    explanation = story.explanation_of(record)
+    assert explanation is not None
+    assert explanation.reason in " ".join(told(record).split()).replace(" │ ", " ")
+    return explanation.reason
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_through_a_boundary(house: House) -> None:
+    house.put("keys", allow())
+    edge = house.iam.create_policy(PolicyName="edge", PolicyDocument=allow("s3:*"))["Policy"]["Arn"]
+    house.iam.put_user_permissions_boundary(UserName="alice", PermissionsBoundary=edge)
+    record = house.encrypt()
+    assert reason(record) == f"No permissions boundary allows kms:Encrypt on {house.key}."
+    assert "- add to a permissions boundary that applies:" in told(record)
+
+
+def test_through_a_session_policy(house: House) -> None:
+    record = house.encrypt(house.role(session_policy=allow("s3:*")))
+    assert reason(record) == f"No session policy allows kms:Encrypt on {house.key}."
+
+
+def test_missing_mfa(house: House) -> None:
+    house.put("keys", allow())
+    condition = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    house.put("mfa", allow("*", "Deny", Sid="OnlyWithMfa", Condition=condition))
+    record = house.encrypt()
+    assert reason(record) == (
+        "Statement OnlyWithMfa of the identity-based policy mfa denies kms:Encrypt. "
+        "It applies, since the request has no aws:MultiFactorAuthPresent."
+    )
+    assert "- remove or narrow statement OnlyWithMfa of mfa (identity-based policy)" in told(record)
+    assert "line 4, column 5" in told(record)
+
+
+def test_a_wrong_encryption_context(house: House) -> None:
+    condition = {"StringEquals": {"kms:EncryptionContext:app": "billing"}}
+    house.put("keys", allow(Sid="Billing", Condition=condition))
+    record = house.encrypt(EncryptionContext={"app": "sales"})
+    assert reason(record) == (
+        f"No identity-based policy allows kms:Encrypt on {house.key}. Statement Billing of keys would, but "
+        'StringEquals kms:EncryptionContext:app wants "billing", and the request had "sales".'
+    )
+
+
+def test_across_accounts_without_a_resource_policy_that_allows(house: House) -> None:
+    house.put("keys", allow())
+    key = house.client("kms", house.account(OTHER)).create_key()["KeyMetadata"]["Arn"]
+    record = house.encrypt(key=key)
+    assert reason(record) == (
+        f"No policy of the resource allows kms:Encrypt on {key}. "
+        "The caller is of another account: both sides must allow."
+    )
+    assert "kms:Encrypt" not in record["errorMessage"].partition("on this resource")[2]
+
+
+def test_nothing_allows_it(house: House) -> None:
+    record = house.refused(lambda: house.client("iam", house.alice).list_users())
+    assert reason(record).startswith("No identity-based policy allows iam:ListUsers on ")
+    assert "what would turn the answer" in told(record).lower()
+
+
+def test_what_was_allowed_has_a_short_story(house: House) -> None:
+    house.put("keys", allow())
+    house.client("kms", house.alice).encrypt(KeyId=house.key, Plaintext=b"x")
+    record = json.loads(msgspec.json.encode(record_of(house.events[-1], os.urandom)))
+    assert "explanation" not in record["bailiwick"]
+    assert "Allowed by statement 1 of the identity-based policy keys." in told(record)
+
+
+def test_the_command_finds_a_request_in_the_trail(house: House, tmp_path: Path) -> None:
+    record = house.encrypt()
+    (tmp_path / "20260101T000000Z-1.jsonl").write_text(json.dumps(record) + "\n" + '{"cut sho')
+    request_id = record["requestID"]
+    result = CliRunner().invoke(app, ["explain", request_id, "--audit", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "No identity-based policy allows" in result.stdout
+    result = CliRunner().invoke(app, ["explain", request_id, "--audit", str(tmp_path), "--json"])
+    assert json.loads(result.stdout) == record
+    assert story.find(tmp_path, "no-such-request") is None
