@@ -58,6 +58,12 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
             return Grant.NONE if self.not_principal.names(who) else Grant.DIRECT
         return Grant.NONE
 
+    def names(self, who: Principal) -> bool:
+        """Whether the caller is named in any form, `*` included, as control policies name everyone."""
+        if self.principal is not None:
+            return self.principal.names(who)
+        return self.not_principal is not None and not self.not_principal.names(who)
+
     def denies(self, who: Principal, bounded: bool) -> bool:
         """Whether a Deny is meant for the caller; `bounded` if the caller has a permissions boundary."""
         if self.principal is not None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bailiwick.core.policy.evaluate import SILENT, Asked, Verdict, ask, of_principal, of_resource
+from bailiwick.core.policy.evaluate import SILENT, Asked, Verdict, ask, of_control, of_principal, of_resource
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.principals import Grant
 from bailiwick.core.policy.question import Decision, LayerKind, Match, PrincipalKind, Question, Rule
@@ -155,7 +155,7 @@ def _hear(question: Question, layers: Layers) -> _Verdicts:
     asked = ask(question, bounded=layers.boundary is not None)
     return _Verdicts(
         scps=[] if kind in _WITHOUT_POLICIES else [of_principal(level, asked) for level in layers.scps],
-        rcps=[of_resource(level, asked) for level in layers.rcps],
+        rcps=[of_control(level, asked) for level in layers.rcps],
         session=_of_principal(session, asked),
         boundary=_of_principal(layers.boundary, asked),
         identity=_of_principal(layers.identity, asked) or SILENT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bailiwick.core.policy.compile import CompiledStatement
-from bailiwick.core.policy.layer import Layer
+from bailiwick.core.policy.layer import Entry, Layer
 from bailiwick.core.policy.patterns import ResourceName, resource_name
 from bailiwick.core.policy.principals import Grant
 from bailiwick.core.policy.question import Context, Lack, Match, Principal, Question, Rule
@@ -68,18 +68,38 @@ def of_principal(layer: Layer, asked: Asked) -> Verdict:
     return SILENT
 
 
+def of_control(layer: Layer, asked: Asked) -> Verdict:
+    """The verdict of resource control policies: they name principals, but grant nothing, and so to nobody."""
+    denies, allows = layer.candidates(asked.action, asked.resource)
+    denied = _denied(denies, asked)
+    if denied is not None:
+        return Verdict(deny=denied)
+    for statement, match in allows:
+        if statement.names(asked.principal) and _applies(statement, asked):
+            return Verdict(allow=match)
+    return SILENT
+
+
 def of_resource(layer: Layer, asked: Asked) -> Verdict:
     """The verdict of policies attached to the resource; of several Allows, that of the strongest grant."""
     denies, allows = layer.candidates(asked.action, asked.resource)
-    for statement, match in denies:
-        if statement.denies(asked.principal, asked.bounded) and _applies(statement, asked):
-            return Verdict(deny=match)
+    denied = _denied(denies, asked)
+    if denied is not None:
+        return Verdict(deny=denied)
     best = SILENT
     for statement, match in allows:
         grant = statement.grant(asked.principal)
         if grant > best.grant and _applies(statement, asked):
             best = Verdict(allow=match, grant=grant)
     return best
+
+
+def _denied(denies: tuple[Entry, ...], asked: Asked) -> Match | None:
+    """The first Deny that is meant for the caller and applies."""
+    for statement, match in denies:
+        if statement.denies(asked.principal, asked.bounded) and _applies(statement, asked):
+            return match
+    return None
 
 
 def _applies(statement: CompiledStatement, asked: Asked) -> bool:

@@ -82,7 +82,8 @@ class Named(msgspec.Struct, frozen=True):
             return True
         if kind is PrincipalKind.USER:
             return self._names_issuer(who)
-        return self._names_session(who) and (self._names_issuer(who) or who.issuer_arn in self.accounts)
+        behind_is_root = who.unique_id == who.account  # whose ARN stands for the account, which is listed
+        return self._names_session(who) and (behind_is_root or self._names_issuer(who))
 
     def _names_session(self, who: Principal) -> bool:
         is_session = who.kind in (PrincipalKind.ROLE, PrincipalKind.FEDERATED) and who.arn != who.issuer_arn
