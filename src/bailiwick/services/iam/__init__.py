@@ -11,6 +11,7 @@ from bailiwick.services.iam import (
     inline,
     policies,
     roles,
+    simulation,
     users,
 )
 from bailiwick.services.iam.service import iam
@@ -25,5 +26,6 @@ __all__ = [
     "inline",
     "policies",
     "roles",
+    "simulation",
     "users",
 ]
