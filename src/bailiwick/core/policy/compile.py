@@ -26,6 +26,11 @@ Covers = _Pattern
 """Whether a statement is about a resource; the context gives variables their values. None means no."""
 
 
+def everywhere(resource: ResourceName, context: Context) -> bool:
+    """What Resource `*` covers: everything."""
+    return True
+
+
 class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
     """A statement, ready to be asked.
 
@@ -88,7 +93,7 @@ _DENY_EVERYTHING = CompiledStatement(
     written=Statement(index=0, effect="Deny"),
     allows=False,
     acts=lambda action: True,
-    covers=lambda resource, context: True,
+    covers=everywhere,
     not_principal=named({}, {}),  # nobody is exempt
 )
 
@@ -178,7 +183,7 @@ def _covers(document: Document, statement: Statement, closed: bool) -> Covers | 
 
 def _any_covers(everything: bool, found: Sequence[_Pattern]) -> Covers:
     if everything:
-        return lambda resource, context: True
+        return everywhere
     if len(found) == 1:
         return found[0]
     return lambda resource, context: any(pattern(resource, context) for pattern in found)
@@ -230,16 +235,8 @@ def _resource(text: str, *, variables: bool, whole: bool) -> _Pattern:
 def _arn(fields: list[str], tail: str, *, has_variables: bool) -> _Pattern:
     template = variables.template(tail, variables=has_variables, wildcards=True)
     head, in_head = patterns.plain_head(fields), patterns.arn_head(fields)
-    if template.fixed is not None:
-        in_tail = patterns.glob(template.fixed)
-        if head is not None:  # most policies: a call saved for each of their statements
-            return lambda resource, context: resource.head == head and in_tail(resource.tail)
-        return lambda resource, context: in_head(resource) and in_tail(resource.tail)
-
-    def matches(resource: ResourceName, context: Context) -> bool | None:
-        if not in_head(resource):
-            return False
-        parts = template.resolve(context)
-        return None if parts is None else patterns.glob(parts)(resource.tail)
-
-    return matches
+    if template.fixed is not None and head is not None:  # most policies: a call saved for each of their statements
+        matches = patterns.glob(template.fixed)
+        return lambda resource, context: resource.head == head and matches(resource.tail)
+    in_tail = variables.pattern(template)
+    return lambda resource, context: in_head(resource) and in_tail(resource.tail, context)

@@ -17,9 +17,9 @@ from typing import TypeVar
 import msgspec
 
 from bailiwick.core.policy import values
-from bailiwick.core.policy.patterns import HEAD_FIELDS, Piece, glob
+from bailiwick.core.policy.patterns import HEAD_FIELDS, Piece
 from bailiwick.core.policy.question import Context
-from bailiwick.core.policy.variables import Template, Variable, template
+from bailiwick.core.policy.variables import Template, Variable, pattern, template
 
 T = TypeVar("T")
 
@@ -78,6 +78,8 @@ def compile_test(name: Written, key: str, wanted: Sequence[str], *, variables: b
     key, found = key.lower(), name.operator
     if found is _NULL:
         return _null(name.quantifier, key, wanted)
+    if found is _EQUALS and not name.quantifier and not (variables and any("${" in text for text in wanted)):
+        return _one_of(key, frozenset(wanted), absent=name.if_exists)
     comparisons = [_comparison(found, text, variables) for text in wanted]
     judge = _none_of(comparisons, closed) if found.negated else _any_of(comparisons)
     if name.quantifier == "forallvalues":
@@ -113,6 +115,20 @@ def _scalar(key: str, judge: _Judge, *, absent: bool, empty: bool, several: bool
         if not any(value):
             return empty
         return judge(value[0], context) if len(value) == 1 else several
+
+    return test
+
+
+def _one_of(key: str, wanted: frozenset[str], *, absent: bool) -> Test:
+    """StringEquals with plain texts, of which policies are full: what `_scalar` would answer, in one step."""
+
+    def test(context: Context) -> bool:
+        value = context.get(key)
+        if isinstance(value, str):
+            return value in wanted
+        if value is None:
+            return absent
+        return len(value) == 1 and value[0] != "" and value[0] in wanted
 
     return test
 
@@ -180,6 +196,9 @@ def _comparison(found: Operator, text: str, variables: bool) -> _Contextual:
     value = template(text, variables=variables and found.variables, wildcards=found.wildcards)
     if found.arn:
         return _arn(value)
+    if found.wildcards:
+        matches = pattern(value)
+        return lambda asked, context: bool(matches(asked, context))
     fixed, prepare = value.fixed, found.prepare
     if fixed is not None:
         compare = prepare(fixed)
@@ -244,22 +263,13 @@ def _arn(value: Template) -> _Contextual:
     patterns = _arn_patterns(value)
     if patterns is None:
         return lambda asked, context: None
-    fixed = [pattern.fixed for pattern in patterns]
-    matchers = [glob(parts) if parts is not None else None for parts in fixed]
+    matchers = [pattern(field) for field in patterns]
 
     def contextual(asked: str, context: Context) -> bool | None:
         fields = _fields(asked)
         if fields is None:
             return None
-        for field, pattern, matcher in zip(fields, patterns, matchers, strict=True):
-            if matcher is None:
-                resolved = pattern.resolve(context)
-                if resolved is None:
-                    return False
-                matcher = glob(resolved)
-            if not matcher(field):
-                return False
-        return True
+        return all(matches(field, context) for field, matches in zip(fields, matchers, strict=True))
 
     return contextual
 
@@ -296,26 +306,24 @@ def _is_arn(text: str) -> bool:
 
 
 def _unused(parts: tuple[Piece, ...]) -> Comparison:
-    raise AssertionError("ARN operators and Null are compiled by functions of their own")
+    raise AssertionError("patterns and Null are compiled by functions of their own")
 
 
 def _is_instant(text: str) -> bool:
     return values.instant(text) is not None
 
 
-def _glob(parts: tuple[Piece, ...]) -> Comparison:
-    return glob(parts)
-
-
 _NULL = Operator("Null", _unused)
 
+_EQUALS = Operator("StringEquals", _exactly, variables=True)
+
 _TABLE = (
-    Operator("StringEquals", _exactly, variables=True),
+    _EQUALS,
     Operator("StringNotEquals", _exactly, negated=True, variables=True),
     Operator("StringEqualsIgnoreCase", _ignoring_case, variables=True),
     Operator("StringNotEqualsIgnoreCase", _ignoring_case, negated=True, variables=True),
-    Operator("StringLike", _glob, wildcards=True, variables=True),
-    Operator("StringNotLike", _glob, wildcards=True, negated=True, variables=True),
+    Operator("StringLike", _unused, wildcards=True, variables=True),
+    Operator("StringNotLike", _unused, wildcards=True, negated=True, variables=True),
     Operator("NumericEquals", _typed(values.number, operator.eq)),
     Operator("NumericNotEquals", _typed(values.number, operator.eq), negated=True),
     Operator("NumericLessThan", _typed(values.number, operator.lt)),

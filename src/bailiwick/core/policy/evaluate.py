@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bailiwick.core.policy.compile import CompiledStatement
+from bailiwick.core.policy.compile import CompiledStatement, everywhere
 from bailiwick.core.policy.layer import Entry, Layer
 from bailiwick.core.policy.patterns import ResourceName, resource_name
 from bailiwick.core.policy.principals import Grant
@@ -104,8 +104,10 @@ def _denied(denies: tuple[Entry, ...], asked: Asked) -> Match | None:
 
 def _applies(statement: CompiledStatement, asked: Asked) -> bool:
     """Whether a statement about this action is also about this resource, in this context."""
-    holds = statement.holds
-    return _covered(statement, asked) and (holds is None or holds(asked.context))
+    covers, holds = statement.covers, statement.holds
+    if covers is not everywhere and not _covered(statement, asked):
+        return False
+    return holds is None or holds(asked.context)
 
 
 def _covered(statement: CompiledStatement, asked: Asked) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Wildcard(Enum):
@@ -24,6 +24,8 @@ class Wildcard(Enum):
 
 Piece = str | Wildcard
 """A part of a pattern: literal text, or a wildcard."""
+
+P = TypeVar("P")
 
 Matcher = Callable[[str], bool]
 """Tells whether a text, as a whole, is what a pattern describes."""
@@ -43,39 +45,62 @@ def literal_prefix(text: str) -> str:
 
 def glob(parts: Iterable[Piece]) -> Matcher:
     """The matcher of a pattern given in parts. Literal parts are literal, whatever characters they hold."""
-    runs = _runs(parts)
+    runs = [run(each) for each in between_stars(parts)]
+    texts = [each.text for each in runs if isinstance(each, _Literal)]
     if len(runs) == 1:
         return _whole(runs[0])
+    if len(runs) == len(texts) == 2:
+        return _around(*texts)
+    if len(runs) == len(texts) == 3 and not texts[0] and not texts[2]:
+        return lambda text: texts[1] in text
+    shortest = sum(each.length for each in runs)
+    return lambda text: len(text) >= shortest and matches_runs(runs, text)
+
+
+def matches_runs(runs: Sequence[Run], text: str) -> bool:
+    """Whether these runs, with a star between each two, describe the whole text."""
     first, last = runs[0], runs[-1]
-    middle = [run for run in runs[1:-1] if run.length]
-    if not middle and not last.length and isinstance(first, _Literal):
-        return _prefix(first.text)
-    shortest = sum(run.length for run in runs)
-
-    def matches(text: str) -> bool:
-        end = len(text) - last.length
-        if len(text) < shortest or not first.at(text, 0) or not last.at(text, end):
+    if len(runs) == 1:
+        return len(text) == first.length and first.at(text, 0)
+    position, end = first.length, len(text) - last.length
+    if position > end or not first.at(text, 0) or not last.at(text, end):
+        return False
+    for each in runs[1:-1]:
+        position = each.find(text, position, end)
+        if position < 0:
             return False
-        position = first.length
-        for run in middle:
-            position = run.find(text, position, end)
-            if position < 0:
-                return False
-            position += run.length
-        return True
-
-    return matches
+        position += each.length
+    return True
 
 
-def _whole(run: _Run) -> Matcher:
+def between_stars(parts: Iterable[P]) -> list[list[P]]:
+    """The parts of a pattern, cut at its stars; of stars side by side, one counts."""
+    runs: list[list[P]] = [[]]
+    for part in parts:
+        if part is not Wildcard.ANY:
+            runs[-1].append(part)
+        elif runs[-1] or len(runs) == 1:
+            runs.append([])
+    return runs
+
+
+def run(parts: Sequence[Piece]) -> Run:
+    """A run of a pattern between two stars, ready to be found in a text."""
+    return _Holed(parts) if Wildcard.ONE in parts else _Literal("".join(map(str, parts)))
+
+
+def _whole(run: Run) -> Matcher:
     if isinstance(run, _Literal):
         expected = run.text
         return lambda text: text == expected
     return lambda text: len(text) == run.length and run.at(text, 0)
 
 
-def _prefix(prefix: str) -> Matcher:
-    return lambda text: text.startswith(prefix)
+def _around(prefix: str, suffix: str) -> Matcher:
+    if not suffix:
+        return lambda text: text.startswith(prefix)
+    shortest = len(prefix) + len(suffix)
+    return lambda text: len(text) >= shortest and text.startswith(prefix) and text.endswith(suffix)
 
 
 class _Literal:
@@ -137,17 +162,8 @@ class _Holed:
         return -1
 
 
-_Run = _Literal | _Holed
-
-
-def _runs(parts: Iterable[Piece]) -> list[_Run]:
-    runs: list[list[Piece]] = [[]]
-    for part in parts:
-        if part is Wildcard.ANY:
-            runs.append([])
-        else:
-            runs[-1].append(part)
-    return [_Holed(run) if Wildcard.ONE in run else _Literal("".join(map(str, run))) for run in runs]
+Run = _Literal | _Holed
+"""A part of a pattern without a star."""
 
 
 # --- actions

@@ -7,10 +7,11 @@ text: a `*` in a tag's value never becomes a wildcard.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bailiwick.core.policy.patterns import Piece, pieces
+from bailiwick.core.policy.patterns import Piece, Run, between_stars, glob, matches_runs, pieces, run
 from bailiwick.core.policy.question import Context
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -70,6 +71,37 @@ def template(text: str, *, variables: bool, wildcards: bool) -> Template:
         elif part:
             parts.extend(pieces(part) if wildcards else (part,))
     return Template(tuple(parts))
+
+
+def pattern(found: Template) -> Callable[[str, Context], bool | None]:
+    """The matcher of a pattern that may hold variables; it gives None where one has no value.
+
+    What no variable changes is prepared once, so that a long pattern is not read again at each decision.
+    """
+    fixed = found.fixed
+    if fixed is not None:
+        matches = glob(fixed)
+        return lambda text, context: matches(text)
+    prepared = [_prepared(parts) for parts in between_stars(found.parts)]
+
+    def contextual(text: str, context: Context) -> bool | None:
+        runs: list[Run] = []
+        for each in prepared:
+            if isinstance(each, Template):
+                resolved = each.resolve(context)
+                if resolved is None:
+                    return None
+                each = run(resolved)
+            runs.append(each)
+        return matches_runs(runs, text)
+
+    return contextual
+
+
+def _prepared(parts: Sequence[Piece | Variable]) -> Run | Template:
+    template = Template(tuple(parts))
+    fixed = template.fixed
+    return template if fixed is None else run(fixed)
 
 
 def keys(text: str) -> list[str]:
