@@ -55,7 +55,9 @@ LEVELS = {
     "Tagging, Write": "Tagging",
     "Permissions management, Write": "Permissions management",
 }
-LATER_GLOBAL_KEYS = {"aws:SignInSessionArn": "ARN"}  # the package does not have it yet (IAM User Guide, global keys)
+LATER_GLOBAL_KEYS = {
+    "aws:SignInSessionArn": "ARN"
+}  # the package does not have it yet (IAM User Guide, global keys)
 
 GLOBAL_KEY = re.compile(r"key: '([^']+)',\s+category: '[^']+',\s+type: '([^']+)'")
 

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -29,8 +31,11 @@ from bailiwick import wire
 from bailiwick.api import Environment
 from bailiwick.app.audit import Trail
 from bailiwick.core.message import Header, Request
+from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers, decide
-from bailiwick.core.policy.question import Question
+from bailiwick.core.policy.layer import Attached, Layer
+from bailiwick.core.policy.patterns import resource_name
+from bailiwick.core.policy.question import Principal, PrincipalKind, Question
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4 import sign, verify
 from bailiwick.core.sigv4.claim import read
@@ -226,6 +231,108 @@ def role_session(bench: Bench, key: str) -> tuple[str, str, str]:
     )
 
 
+# -- Decisions --------------------------------------------------------------------------------------------
+
+LETTERS = "ABCDEFGHIJ"
+USER = f"arn:aws:iam::{ACCOUNT}:user/bench"
+WHO = Principal(PrincipalKind.USER, "aws", ACCOUNT, USER, USER, "AIDABENCH")
+ALICE = {"StringEquals": {"aws:username": "alice"}}
+
+
+def policies(write: Callable[[int, int], dict[str, Any]], count: int = 10) -> list[dict[str, Any]]:
+    """So many documents of ten statements each."""
+    return [
+        {"Version": "2012-10-17", "Statement": [write(policy, place) for place in range(10)]}
+        for policy in range(count)
+    ]
+
+
+def allow(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    """A statement."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def decisions() -> None:
+    """What a decision costs when compiled, beside the slow reference and the number of statements asked."""
+    everywhere = "arn:aws:s3:::bucket"
+    others = policies(lambda p, s: allow(f"service{p}:Get{s}*", "*"), 100)
+    last = policies(lambda p, s: allow(f"s3:Get{LETTERS[p]}{s}", f"{everywhere}-{p}-{s}/*"))
+    cases = (
+        ("10 x 10 statements, each its own action; the last matches", last, "s3:GetJ9"),
+        ("the same and 1,000 statements of other services", others + last, "s3:GetJ9"),
+        (
+            "10 x 10 statements on one action, each its own resource; the last matches",
+            policies(lambda p, s: allow("s3:GetObject", f"{everywhere}-{p}-{s}/*")),
+            "s3:GetObject",
+        ),
+        (
+            "the same, with a variable in each resource",
+            policies(lambda p, s: allow("s3:GetObject", f"{everywhere}-{p}-{s}/${{aws:username}}/*")),
+            "s3:GetObject",
+        ),
+        (
+            "10 x 10 statements on one action and everything, told apart by a condition",
+            policies(
+                lambda p, s: allow(
+                    "s3:GetObject", "*", Condition=ALICE if (p, s) == (9, 9) else {"Null": {"a:b": "false"}}
+                )
+            ),
+            "s3:GetObject",
+        ),
+    )
+    table = Table(title="a decision, compiled, beside the reference evaluator")
+    for column in ("policies", "median us", "best us", "asked", "reference us", "compile us", "bytes a policy"):
+        table.add_column(column, justify="left" if column == "policies" else "right")
+    for title, documents, action in cases:
+        question = Question(WHO, action, f"{everywhere}-9-9/alice/key", ACCOUNT, {"aws:username": "alice"})
+        texts = [json.dumps(document) for document in documents]
+        seconds, size = compiling(texts)
+        layer = Layer(Attached(compile_policy(text), str(place)) for place, text in enumerate(texts))
+        if not decide(question, Layers(layer)).allowed:
+            raise SystemExit(f"refused: {title}")
+        asked = sum(map(len, layer.candidates(action.lower(), resource_name(question.resource))))
+        median, best = measure(lambda: decide(question, Layers(layer)))  # noqa: B023
+        slow = reference(question, documents)
+        cells = (f"{median:.1f}", f"{best:.1f}", asked, f"{slow:,.0f}", f"{seconds * 1e6:.0f}", f"{size:,.0f}")
+        table.add_row(title, *map(str, cells))
+    console.print(table)
+
+
+def compiling(texts: list[str]) -> tuple[float, float]:
+    """Seconds and bytes that it takes to compile a policy, on average over these."""
+    again = [text + " " for text in texts]  # not in the memory of compiled policies
+    start = time.perf_counter()
+    for text in again:
+        compile_policy(text)
+    seconds = (time.perf_counter() - start) / len(texts)
+    once_more = [text + "  " for text in texts]
+    tracemalloc.start()
+    kept = [compile_policy(text) for text in once_more]
+    size = tracemalloc.get_traced_memory()[0] / len(kept)
+    tracemalloc.stop()
+    return seconds, size
+
+
+def reference(question: Question, documents: list[dict[str, Any]]) -> float:
+    """Microseconds that the tests' slow evaluator takes for the same question."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from reference.evaluator import evaluate
+
+    asked = {
+        "principal": {**msgspec.to_builtins(question.principal)},
+        "action": question.action,
+        "resource": question.resource,
+        "account": question.account,
+        "context": dict(question.context),
+        "rule": "ordinary",
+        "policies": {"identity": documents, "scp": [], "rcp": []},
+    }
+    start = time.perf_counter()
+    for _ in range(20):
+        evaluate(asked)
+    return (time.perf_counter() - start) / 20 * 1e6
+
+
 # -- A whole server ---------------------------------------------------------------------------------------
 
 
@@ -351,12 +458,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each load lasts")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--only", choices=["stages", "server"])
+    parser.add_argument("--only", choices=["stages", "decisions", "server"])
     chosen = parser.parse_args()
-    if chosen.only != "server":
+    if chosen.only in (None, "stages"):
         with tempfile.TemporaryDirectory() as folder:
             in_process(Path(folder))
-    if chosen.only != "stages":
+    if chosen.only in (None, "decisions"):
+        decisions()
+    if chosen.only in (None, "server"):
         whole_server(chosen.seconds, chosen.connections)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.core.policy import patterns
+from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.patterns import Wildcard, glob, pieces, resource_name
 
 
@@ -123,3 +125,27 @@ def test_resource_name_keeps_only_the_case_of_the_sixth_field() -> None:
 
 def test_wildcards_are_named_by_their_character() -> None:
     assert pieces("a*b?") == ("a", Wildcard.ANY, "b", Wildcard.ONE)
+
+
+@pytest.mark.parametrize("version", ["2008-10-17", "2012-10-17"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*a" * 3000,
+        "*a" * 1000 + "*b",
+        "?*" * 3000,
+        "*?a" * 680 + "*b",
+        "*ab" * 600 + "*",
+        "${aws:username}*" * 340 + "b",
+    ],
+)
+def test_a_hostile_pattern_takes_a_bounded_number_of_steps(pattern: str, version: str) -> None:
+    # No time is asserted: a backtracking matcher would not end here before the test's timeout.
+    resource = f"arn:aws:s3:::{'a' * 2034}"
+    text = json.dumps(
+        {"Version": version, "Statement": {"Effect": "Allow", "Action": "*", "Resource": f"arn:aws:s3:::{pattern}"}}
+    )
+    (statement,) = compile_policy(text).statements
+    assert statement.covers is not None
+    for _ in range(50):
+        statement.covers(resource_name(resource), {"aws:username": "a"})
