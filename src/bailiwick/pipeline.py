@@ -25,9 +25,10 @@ import structlog
 from bailiwick import api
 from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
 from bailiwick.core import errors, ids
-from bailiwick.core.formats import SessionKind
-from bailiwick.core.message import Request, Response
+from bailiwick.core.formats import SessionKind, seal_message
+from bailiwick.core.message import Header, Request, Response
 from bailiwick.core.policy.decide import Layers, Ruling, decide
+from bailiwick.core.policy.message import authorization_message
 from bailiwick.core.policy.question import Principal, PrincipalKind, Question, Value
 from bailiwick.core.policy.refusal import access_denied
 from bailiwick.core.sigv4 import verify
@@ -41,6 +42,9 @@ from bailiwick.wire.models import OperationModel, ServiceModel
 log = structlog.get_logger()
 
 _REGION_OF_GLOBAL_SERVICES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+MESSAGE_HEADER = "x-bailiwick-authorization-message"
+"""The header of a refusal by a policy; what it holds is for DecodeAuthorizationMessage, as in EC2's messages."""
 
 ANONYMOUS = Caller(
     Principal(PrincipalKind.ANONYMOUS, "aws", "anonymous", "anonymous", "anonymous", "anonymous"),
@@ -160,12 +164,11 @@ class Pipeline:
         except Exception as refusal:
             error = _api_error(refusal, received.request_id)
             self.audit(self._event(received, caller, error))
-            return refuse(error, route.service if route else None, request, received.request_id)
+            return self._refused(error, received)
         try:
             return answer(route.model, self.invoke(call, values), request, received.request_id)
         except Exception as refusal:
-            error = _api_error(refusal, received.request_id)
-            return refuse(error, route.service, request, received.request_id)
+            return self._refused(_api_error(refusal, received.request_id), received, call.caller)
 
     def authenticate(self, received: Received, route: Route) -> Caller:
         """The caller whose secret signed this request. Raises core.errors.SignatureError for anyone else."""
@@ -245,6 +248,19 @@ class Pipeline:
                 )
             )
         return output
+
+    def _refused(self, error: ApiError, received: Received, caller: Caller | None = None) -> Response:
+        """The refusal as its protocol has it. One by a policy carries what DecodeAuthorizationMessage opens."""
+        route = received.route
+        response = refuse(error, route.service if route else None, received.request, received.request_id)
+        if caller is None or not isinstance(error, api.AccessDenied) or error.ruling is None:
+            return response
+        text = authorization_message(error.ruling, caller.user_id)
+        environment = self.environment
+        sealed = seal_message(environment.ring, text, caller.account, received.now, environment.entropy)
+        if sealed is None:
+            return response
+        return msgspec.structs.replace(response, headers=(*response.headers, Header(MESSAGE_HEADER, sealed)))
 
     def _region(self, received: Received) -> str:
         environment = self.environment

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from bailiwick.app.cli import app
@@ -138,3 +141,77 @@ def test_questions_that_cannot_be_read_are_told_and_the_rest_is_answered() -> No
     assert said[2]["id"] == "x"
     assert said[7]["id"] == 7
     assert said[7]["decision"] == "allowed"
+
+
+CASES = """
+policies:
+  own: own.json
+  no-mfa:
+    Version: 2012-10-17
+    Statement:
+      Effect: Deny
+      Action: "*"
+      Resource: "*"
+      Condition: {BoolIfExists: {"aws:MultiFactorAuthPresent": false}}
+defaults:
+  principal: arn:aws:iam::111122223333:user/alice
+  policies: {identity: [own, no-mfa]}
+  context: {"aws:MultiFactorAuthPresent": true}
+cases:
+  - name: her own folder
+    action: [s3:GetObject, s3:PutObject]
+    resource: arn:aws:s3:::logs/alice/today
+    expect: allowed
+    layer: identity
+  - name: not without MFA
+    action: s3:GetObject
+    resource: arn:aws:s3:::logs/alice/today
+    context: {"aws:MultiFactorAuthPresent": null}
+    expect: explicitDeny
+  - name: nobody else's
+    action: s3:GetObject
+    resource: arn:aws:s3:::logs/bob/today
+    expect: denied
+"""
+
+
+def run_cases(folder: Path, text: str, *more: str) -> Result:
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::logs/${aws:username}/*"}
+    (folder / "own.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": own}))
+    (folder / "cases.yaml").write_text(text)
+    return CliRunner().invoke(app, ["policy", "test", str(folder / "cases.yaml"), *more])
+
+
+def test_cases_that_hold(tmp_path: Path) -> None:
+    result = run_cases(tmp_path, CASES)
+    assert result.exit_code == 0, result.output
+    assert "4 cases, 0 failed" in result.output
+
+
+def test_cases_that_fail_say_why_and_are_reported(tmp_path: Path) -> None:
+    text = CASES.replace("expect: denied", "expect: allowed").replace("layer: identity", "layer: resource")
+    report = tmp_path / "junit.xml"
+    result = run_cases(tmp_path, text, "--junit", str(report))
+    assert result.exit_code == 1
+    assert "expected allowed, but it is implicitDeny: No identity-based policy allows s3:GetObject" in result.output
+    assert "4 cases, 3 failed" in result.output
+    suite = ElementTree.fromstring(report.read_text())[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "3", "0")
+    assert len(suite.findall("testcase/failure")) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "cases: []",
+        "cases: [{}]",
+        "colours: 1",
+        "cases: [{expect: yes}]",
+        ": :",
+        CASES.replace("own.json", "no.json"),
+    ],
+)
+def test_files_of_cases_that_cannot_be_read(tmp_path: Path, text: str) -> None:
+    assert run_cases(tmp_path, text).exit_code == 2

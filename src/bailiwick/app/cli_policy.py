@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
+from xml.etree import ElementTree
 
 import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
 
-from bailiwick.analysis import answers, asking
+from bailiwick.analysis import answers, asking, cases
+from bailiwick.analysis.asking import AskedWrongly
 
 policy = typer.Typer(help="Check, test and evaluate policies, without a server.", no_args_is_help=True)
 
@@ -39,6 +44,89 @@ def evaluate(
         sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
+
+
+@policy.command("test")
+def run_tests(
+    files: Annotated[list[Path], typer.Argument(help="Files of cases, in YAML or JSON.")],
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit report here.", show_default=False)] = None,
+) -> None:
+    """Run cases: questions with the answers that are expected of policies.
+
+    docs/policies.md shows what a file of cases looks like. The exit status is 1 if a case fails, 2 if a file cannot
+    be read.
+    """
+    results: dict[Path, list[cases.Result]] = {}
+    for file in files:
+        try:
+            results[file] = [cases.run(case) for case in cases.read(_yaml(file), _beside(file))]
+        except (AskedWrongly, yaml.YAMLError) as error:
+            _fail(f"{file}: {error}")
+    console = Console(highlight=False, soft_wrap=True)
+    everything = [result for found in results.values() for result in found]
+    for result in everything:
+        mark = "[green]ok  [/green]" if result.problem is None else "[red]FAIL[/red]"
+        console.print(f"{mark} {escape(result.case.name)}")
+        if result.problem is not None:
+            console.print(f"     {escape(result.problem)}")
+    failed = sum(result.problem is not None for result in everything)
+    console.print(f"{len(everything)} cases, {failed} failed")
+    if junit is not None:
+        junit.write_bytes(_junit(results))
+    if failed:
+        raise typer.Exit(1)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose dates stay text, since the Version of a policy looks like one."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _yaml(file: Path) -> object:
+    """The value of a YAML or JSON file (which is YAML)."""
+    return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
+
+
+def _beside(file: Path) -> Callable[[str], str]:
+    """How to read the files that a file names: relative to its own folder."""
+
+    def load(name: str) -> str:
+        try:
+            return (file.parent / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise AskedWrongly(f"`{name}` is no policy of this file, and as a file: {error.strerror}") from None
+
+    return load
+
+
+def _junit(results: dict[Path, list[cases.Result]]) -> bytes:
+    suites = ElementTree.Element("testsuites")
+    for file, found in results.items():
+        failures = sum(result.problem is not None and not result.error for result in found)
+        suite = ElementTree.SubElement(
+            suites,
+            "testsuite",
+            name=str(file),
+            tests=str(len(found)),
+            failures=str(failures),
+            errors=str(sum(result.error for result in found)),
+        )
+        for result in found:
+            case = ElementTree.SubElement(suite, "testcase", classname=file.stem, name=result.case.name)
+            if result.problem is not None:
+                ElementTree.SubElement(case, "error" if result.error else "failure", message=result.problem)
+    told: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return told
+
+
+def _fail(text: str) -> NoReturn:
+    sys.stderr.write(f"bailiwick: {text}\n")
+    raise typer.Exit(2)
 
 
 def _lines(file: Path | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The layouts of what clients hold for us: session tokens and markers of lists.
+"""The layouts of what clients hold for us: session tokens, authorization messages and markers of lists.
 
 A session token is the whole session, sealed, so that any node verifies it without a read. What must still be looked
 up is the present state of the role or user: deleted means dead at once.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import zlib
 from enum import StrEnum
 
 import msgspec
@@ -87,6 +88,33 @@ def open_session(ring: KeyRing, token: str) -> Session:
         return _decoder.decode(ring.open(_PURPOSE, sealed))
     except msgspec.DecodeError:
         raise SealError("the session token does not open") from None
+
+
+# -- Authorization messages -------------------------------------------------------------------------------
+
+_MESSAGE_PURPOSE = "authorization-message"
+_MESSAGE_SECONDS = 24 * 3600
+_LONGEST_MESSAGE = 10_240  # what DecodeAuthorizationMessage takes
+
+
+def seal_message(ring: KeyRing, text: str, account: str, now: float, entropy: Entropy) -> str | None:
+    """An authorization message that `account` can have decoded for a day; None if it would be too long."""
+    ends = int(now + _MESSAGE_SECONDS).to_bytes(8, "big")
+    sealed = ring.seal(_MESSAGE_PURPOSE, ends + zlib.compress(text.encode()), entropy, account.encode())
+    encoded = base64.urlsafe_b64encode(sealed).decode("ascii")
+    return encoded if len(encoded) <= _LONGEST_MESSAGE else None
+
+
+def open_message(ring: KeyRing, encoded: str, account: str, now: float) -> str:
+    """The text of an authorization message. Raises SealError for one of others, or that is too old."""
+    try:
+        sealed = base64.urlsafe_b64decode(encoded.encode("ascii"))
+    except (binascii.Error, ValueError):
+        raise SealError("the message does not open") from None
+    opened = ring.open(_MESSAGE_PURPOSE, sealed, account.encode())
+    if int.from_bytes(opened[:8], "big") < now:
+        raise SealError("the message is too old")
+    return zlib.decompress(opened[8:]).decode()
 
 
 # -- Markers ----------------------------------------------------------------------------------------------
