@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -215,3 +216,12 @@ def test_cases_that_fail_say_why_and_are_reported(tmp_path: Path) -> None:
 )
 def test_files_of_cases_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     assert run_cases(tmp_path, text).exit_code == 2
+
+
+def test_the_example_in_the_docs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    shown = dict(re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", text, re.DOTALL))
+    for name in ("cases.yaml", "own-folder.json"):
+        (tmp_path / name).write_text(shown[name])
+    result = CliRunner().invoke(app, ["policy", "test", str(tmp_path / "cases.yaml")])
+    assert result.stdout == shown["output"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from bailiwick.app.record import record_of
 from world import ACCOUNT, World
 
 OTHER = "444455556666"
+DOCS = Path(__file__).parents[2] / "docs" / "explain.md"
 
 
 def allow(action: str = "kms:*", effect: str = "Allow", **more: Any) -> str:
@@ -76,6 +78,19 @@ def told(record: dict[str, Any]) -> str:
     return out.getvalue()
 
 
+def documented(name: str, text: str) -> None:
+    """docs/explain.md shows this very output, but for what is random in it."""
+    wanted = f"<!-- {name} -->\n```text\n{normal(text)}```\n"
+    assert wanted in DOCS.read_text(), wanted
+
+
+def normal(text: str) -> str:
+    """An output without what is random in it, of the same width."""
+    text = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "1234abcd-12ab-34cd-56ef-1234567890ab", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-24T12:00:00Z", text)
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
 def reason(record: dict[str, Any]) -> str:
     explanation = story.explanation_of(record)
     assert explanation is not None
@@ -94,12 +109,14 @@ def test_through_a_boundary(house: House) -> None:
     house.iam.put_user_permissions_boundary(UserName="alice", PermissionsBoundary=edge)
     record = house.encrypt()
     assert reason(record) == f"No permissions boundary allows kms:Encrypt on {house.key}."
-    assert "- add to a permissions boundary that applies:" in told(record)
+    assert "- add to the permissions boundary:" in told(record)
+    documented("boundary", told(record))
 
 
 def test_through_a_session_policy(house: House) -> None:
     record = house.encrypt(house.role(session_policy=allow("s3:*")))
     assert reason(record) == f"No session policy allows kms:Encrypt on {house.key}."
+    documented("session policy", told(record))
 
 
 def test_missing_mfa(house: House) -> None:
@@ -113,6 +130,7 @@ def test_missing_mfa(house: House) -> None:
     )
     assert "- remove or narrow statement OnlyWithMfa of mfa (identity-based policy)" in told(record)
     assert "line 4, column 5" in told(record)
+    documented("mfa", told(record))
 
 
 def test_a_wrong_encryption_context(house: House) -> None:
@@ -123,6 +141,7 @@ def test_a_wrong_encryption_context(house: House) -> None:
         f"No identity-based policy allows kms:Encrypt on {house.key}. Statement Billing of keys would, but "
         'StringEquals kms:EncryptionContext:app wants "billing", and the request had "sales".'
     )
+    documented("encryption context", told(record))
 
 
 def test_across_accounts_without_a_resource_policy_that_allows(house: House) -> None:
@@ -133,6 +152,7 @@ def test_across_accounts_without_a_resource_policy_that_allows(house: House) -> 
         f"No policy of the resource allows kms:Encrypt on {key}. "
         "The caller is of another account: both sides must allow."
     )
+    documented("cross-account", told(record))
     assert "kms:Encrypt" not in record["errorMessage"].partition("on this resource")[2]
 
 
@@ -160,3 +180,13 @@ def test_the_command_finds_a_request_in_the_trail(house: House, tmp_path: Path) 
     result = CliRunner().invoke(app, ["explain", request_id, "--audit", str(tmp_path), "--json"])
     assert json.loads(result.stdout) == record
     assert story.find(tmp_path, "no-such-request") is None
+
+
+def test_through_a_service_control_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    question = re.search(r"```json\n(\{.*?\})\n```", DOCS.read_text(), re.DOTALL)
+    assert question is not None
+    asked = json.dumps(json.loads(question[1]))
+    result = CliRunner().invoke(app, ["policy", "evaluate", "--tell"], input=asked)
+    assert result.stdout.startswith("No service control policy allows s3:PutObject on arn:aws:s3:::logs/today.")
+    documented("scp", result.stdout)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from xml.etree import ElementTree
 
+import msgspec
 import typer
 import yaml
 from rich.console import Console
@@ -16,6 +17,8 @@ from rich.markup import escape
 
 from bailiwick.analysis import answers, asking, cases
 from bailiwick.analysis.asking import AskedWrongly
+from bailiwick.app import story
+from bailiwick.core.policy.explain import Explanation
 
 policy = typer.Typer(help="Check, test and evaluate policies, without a server.", no_args_is_help=True)
 
@@ -26,6 +29,7 @@ def evaluate(
         Path | None, typer.Argument(help="Questions, one JSON object a line; default: standard input.")
     ] = None,
     brief: Annotated[bool, typer.Option("--brief", help="Leave the explanation out.")] = False,
+    tell: Annotated[bool, typer.Option("--tell", help="Answer for people, as `bailiwick explain` does.")] = False,
 ) -> None:
     """Answer questions: JSON lines in, JSON lines out.
 
@@ -38,8 +42,12 @@ def evaluate(
     """
     failed = False
     for line in _lines(file):
-        said = _answer(line, brief)
+        said = _answer(line, brief and not tell)
         failed = failed or "error" in said
+        if tell and "error" not in said:
+            explanation = msgspec.convert(said["explanation"], Explanation)
+            story.tell_explanation(explanation, Console(highlight=False))
+            continue
         sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
         sys.stdout.flush()
     if failed:

@@ -19,6 +19,7 @@ from bailiwick.core.policy.question import LayerKind
 from bailiwick.core.policy.turning import Change
 
 _STYLES = {"denies": "bold red", "allows": "green", "nothing": "yellow"}
+_AN = dict.fromkeys(LayerKind, "the") | {LayerKind.IDENTITY: "an"}
 _MOST_STATEMENTS = 6  # shown of each layer
 
 
@@ -57,6 +58,11 @@ def tell(record: dict[str, Any], console: Console) -> None:
         console.print(_without_story(record))
         return
     console.print()
+    tell_explanation(explanation, console)
+
+
+def tell_explanation(explanation: Explanation, console: Console) -> None:
+    """Print why a question was answered as it was."""
     console.print(Text(explanation.reason, style="bold"))
     console.print()
     console.print(_layers(explanation))
@@ -129,8 +135,8 @@ def _statements(explanation: Explanation) -> Iterator[RenderableType]:
     for told in explanation.layers:
         if told.kind is not explanation.layer or (told.says == "allows" and not explanation.allowed):
             continue
-        for considered in told.considered[:_MOST_STATEMENTS]:
-            yield _statement(considered)
+        telling = [each for each in told.considered if each.effect == "Deny" or not explanation.explicit]
+        yield from map(_statement, telling[:_MOST_STATEMENTS])
 
 
 def _statement(considered: Considered) -> RenderableType:
@@ -165,13 +171,12 @@ def _context(explanation: Explanation) -> Table:
 def _changes(changes: tuple[Change, ...]) -> RenderableType:
     parts: list[RenderableType] = [Text("What would turn the answer, all of it together:", style="bold")]
     for change in changes:
-        layer = change.layer.value if change.level is None else f"{change.layer.value}, level {change.level}"
+        layer = change.layer.value if change.level is None else f"{change.layer.value} of level {change.level}"
         if change.match is not None:
             named = change.match.sid or change.match.index + 1
             where = change.match.policy_arn or change.match.policy
             parts.append(Text(f"- remove or narrow statement {named} of {where} ({layer})"))
         else:
-            owner = "" if change.layer is LayerKind.IDENTITY else " that applies"
-            parts.append(Text(f"- add to a {layer}{owner}:"))
+            parts.append(Text(f"- add to {_AN[change.layer]} {layer}:"))
             parts.append(Text(f"  {change.statement}", style="green"))
     return Group(*parts)
