@@ -218,10 +218,12 @@ def test_files_of_cases_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     assert run_cases(tmp_path, text).exit_code == 2
 
 
-def test_the_example_in_the_docs(tmp_path: Path) -> None:
+def test_the_examples_in_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
     shown = dict(re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", text, re.DOTALL))
-    for name in ("cases.yaml", "own-folder.json"):
+    for name in ("cases.yaml", "own-folder.json", "odd.json"):
         (tmp_path / name).write_text(shown[name])
     result = CliRunner().invoke(app, ["policy", "test", str(tmp_path / "cases.yaml")])
     assert result.stdout == shown["output"]
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["policy", "check", "odd.json"]).stdout == shown["odd-output"]

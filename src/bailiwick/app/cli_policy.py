@@ -15,8 +15,9 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from bailiwick.analysis import answers, asking, cases
+from bailiwick.analysis import answers, asking, cases, findings
 from bailiwick.analysis.asking import AskedWrongly
+from bailiwick.analysis.findings import FindingType, Located, PolicyKind
 from bailiwick.app import story
 from bailiwick.core.policy.explain import Explanation
 
@@ -52,6 +53,73 @@ def evaluate(
         sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
+
+
+@policy.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Policy documents.")],
+    kind: Annotated[
+        PolicyKind | None, typer.Option("--type", help="What the policies are for; else told by their elements.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for any finding, not only for errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Find what is wrong, risky or odd in policies, in the codes of Access Analyzer, with line and column.
+
+    The exit status is 1 if there is an error.
+    """
+    bad = False
+    for file in files:
+        text = _read(file)
+        meant = kind or findings.kind_of(text)
+        refusal = findings.refused(text, meant)
+        found = findings.check(text, meant)
+        bad = bad or bool(refusal) or any(strict or each.finding.type is FindingType.ERROR for each in found)
+        if as_json:
+            sys.stdout.writelines(json.dumps(_as_json(file, each)) + "\n" for each in found)
+        else:
+            _print_findings(file, text, refusal, found)
+    if bad:
+        raise typer.Exit(1)
+
+
+_STYLES = {
+    FindingType.ERROR: "bold red",
+    FindingType.SECURITY_WARNING: "bold magenta",
+    FindingType.WARNING: "yellow",
+    FindingType.SUGGESTION: "cyan",
+}
+
+
+def _print_findings(file: Path, text: str, refusal: str | None, found: list[Located]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    lines = text.splitlines()
+    for each in found:
+        finding, (line, column) = each.finding, each.begins
+        style = _STYLES[finding.type]
+        console.print(f"{escape(str(file))}:{line}:{column}: [{style}]{finding.type}[/{style}] {finding.code}")
+        console.print(f"    {escape(finding.details)}")
+        if line <= len(lines):
+            width = max(1, (each.ends.column if each.ends.line == line else len(lines[line - 1]) + 1) - column)
+            console.print(f"    | {escape(lines[line - 1])}")
+            console.print(f"    | {' ' * (column - 1)}[{style}]{'^' * width}[/{style}]")
+    if refusal is not None:
+        console.print(f"{escape(str(file))}: IAM would refuse it: {escape(refusal)}")
+    count = len(found)
+    console.print(f"{escape(str(file))}: {count or 'no'} finding{'' if count == 1 else 's'}")
+
+
+def _as_json(file: Path, found: Located) -> dict[str, Any]:
+    begins, ends = found.begins, found.ends
+    return {
+        "file": str(file),
+        "findingType": found.finding.type.value,
+        "issueCode": found.finding.code,
+        "findingDetails": found.finding.details,
+        "path": list(found.finding.path),
+        "start": {"line": begins.line, "column": begins.column, "offset": found.start},
+        "end": {"line": ends.line, "column": ends.column, "offset": found.end},
+    }
 
 
 @policy.command("test")
@@ -97,7 +165,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def _yaml(file: Path) -> object:
     """The value of a YAML or JSON file (which is YAML)."""
-    return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
+    return yaml.load(_read(file), _Loader)  # noqa: S506  # a SafeLoader
 
 
 def _beside(file: Path) -> Callable[[str], str]:
@@ -130,6 +198,13 @@ def _junit(results: dict[Path, list[cases.Result]]) -> bytes:
                 ElementTree.SubElement(case, "error" if result.error else "failure", message=result.problem)
     told: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return told
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        _fail(f"{file}: this is not UTF-8 text")
 
 
 def _fail(text: str) -> NoReturn:
