@@ -24,7 +24,7 @@ from bailiwick.wire.patterns import python_pattern
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
-NAMES = ("iam", "kms", "sts")
+NAMES = ("accessanalyzer", "iam", "kms", "sts")
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
