@@ -270,7 +270,7 @@ def test_every_member_that_a_model_calls_a_secret_or_that_sounds_like_one_is_lef
     assert written <= HARMLESS
 
 
-HARMLESS = {"RemovePrivateKey", "SubjectFromWebIdentityToken"}
+HARMLESS = {"RemovePrivateKey", "SubjectFromWebIdentityToken", "clientToken", "nextToken", "secretPolicy"}
 
 
 # -- The trail ----------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def record_of(event: Event, entropy: ids.Entropy) -> dict[str, Any]:
         "eventVersion": "1.11",
         "userIdentity": identity_of(event.caller, event.access_key_id),
         "eventTime": _time(event.time),
-        "eventSource": f"{route.service.name}.amazonaws.com" if route else "bailiwick.amazonaws.com",
+        "eventSource": f"{route.service.signing_name}.amazonaws.com" if route else "bailiwick.amazonaws.com",
         "eventName": route.operation.name if route else "UnknownOperation",
         "awsRegion": event.region,
         "sourceIPAddress": event.source,

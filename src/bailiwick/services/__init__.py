@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bailiwick.services.accessanalyzer import accessanalyzer
 from bailiwick.services.iam import iam
 from bailiwick.services.kms import kms
 from bailiwick.services.sts import sts
 
-ALL = (iam, kms, sts)
+ALL = (accessanalyzer, iam, kms, sts)
