@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from bailiwick import api
+from bailiwick.app.proxies import Proxies
 from bailiwick.core import ids
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.pipeline import Pipeline
@@ -47,9 +48,14 @@ class Edge:
         *,
         max_body: int,
         threads: int = 4,
-        own: dict[tuple[str, str], Callable[[Request], Response]] | None = None,
+        own: Mapping[tuple[str, str], Callable[[Request], Response]] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
-        """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call."""
+        """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
+
+        Of `proxies` it is believed for whom they ask.
+        """
+        self._proxies = proxies
         self._pipeline = pipeline
         self._max_body = max_body
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
@@ -75,9 +81,9 @@ class Edge:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         try:
-            request = request_of(scope, await self._body(scope["headers"], receive))
+            request = request_of(scope, await self._body(scope["headers"], receive), self._proxies)
         except BodyTooLarge:
-            return self._too_large(request_of(scope, b""))
+            return self._too_large(request_of(scope, b"", self._proxies))
         loop = asyncio.get_running_loop()
         own = self._own.get((request.method, request.path))
         if own:
@@ -122,10 +128,13 @@ class Edge:
         return Response(answer.status, (*answer.headers, ("connection", "close")), answer.body)
 
 
-def request_of(scope: Scope, body: bytes) -> Request:
-    """The Request in an ASGI scope: path and query as sent, header values without outer blanks."""
+def request_of(scope: Scope, body: bytes, proxies: Proxies | None = None) -> Request:
+    """The Request in an ASGI scope: path and query as sent, header values without outer blanks.
+
+    From one of `proxies` it is the request of whom that one names.
+    """
     client = scope["client"]
-    return Request(
+    request = Request(
         method=scope["method"],
         path=scope["raw_path"].decode("ascii"),
         query=scope["query_string"].decode("ascii"),
@@ -135,6 +144,13 @@ def request_of(scope: Scope, body: bytes) -> Request:
         body=body,
         source=client[0] if client else "",
         secure=scope["scheme"] == "https",
+    )
+    if proxies is None or not proxies.trusts(request.source):
+        return request
+    return msgspec.structs.replace(
+        request,
+        source=proxies.client(request.source, request.all("x-forwarded-for")),
+        secure=(request.header("x-forwarded-proto") or scope["scheme"]).lower() == "https",
     )
 
 

@@ -60,7 +60,12 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
         workers.supervise(settings, found, port, ready=lambda: show(welcome))
         return
     with closing(environment.on_folder(found, settings)) as world:
-        run(Edge(world.pipeline, max_body=settings.max_body), settings, listener, lambda: show(welcome))
+        run(
+            Edge(world.pipeline, max_body=settings.max_body, proxies=settings.proxies),
+            settings,
+            listener,
+            lambda: show(welcome),
+        )
 
 
 def _serve_memory(settings: Settings, listener: socket.socket) -> None:
@@ -110,7 +115,8 @@ def credentials_json(made: environment.Ephemeral, address: str) -> bytes:
 
 def ephemeral_edge(made: environment.Ephemeral, settings: Settings) -> Edge:
     """The edge of a server in memory, which alone can be reset."""
-    return Edge(made.world.pipeline, max_body=settings.max_body, own={(METHOD, PATH): Reset(made)})
+    own = {(METHOD, PATH): Reset(made)}
+    return Edge(made.world.pipeline, max_body=settings.max_body, own=own, proxies=settings.proxies)
 
 
 def run(edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bailiwick.app.proxies import Proxies
+
 ENVIRONMENT_PREFIX = "BAILIWICK_"
 CONFIG_VARIABLE = "BAILIWICK_CONFIG"
 ROOT_KEY_VARIABLE = "BAILIWICK_ROOT_KEY"
@@ -68,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credentials_out: Annotated[
         Path | None, Meta(description="with ephemeral: write endpoint and root credentials as JSON once ready")
     ] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Meta(description="addresses or ranges, with commas between, of proxies whose X-Forwarded-For is believed"),
+    ] = None
     max_body: Annotated[int, Meta(ge=1024, le=1 << 30, description="largest request body in bytes")] = 1 << 20
     max_url: Annotated[int, Meta(ge=256, le=1 << 20, description="longest request target in bytes")] = 32768
     max_headers: Annotated[int, Meta(ge=16, le=10000, description="most header lines of a request")] = 100
@@ -102,6 +108,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def secure(self) -> bool:
         """Whether the server speaks TLS."""
         return self.tls_cert is not None
+
+    @property
+    def proxies(self) -> Proxies | None:
+        """The proxies that are believed, if there are any. Raises ValueError for what is no address or range."""
+        return Proxies(self.trusted_proxies.split(",")) if self.trusted_proxies else None
 
     @property
     def loopback(self) -> bool:
@@ -225,6 +236,10 @@ def _check_together(settings: Settings) -> None:
             f"`{settings.host}` can be reached from other machines, and without TLS whoever is on the way can "
             "read and change answers; give --tls-cert and --tls-key, or accept it with --plaintext-on-network"
         )
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        raise SettingsError(f"`trusted_proxies`: {error}") from None
     if settings.ephemeral and settings.workers > 1:
         raise SettingsError("`ephemeral` keeps everything in one process: it cannot have several workers")
     if settings.ephemeral and settings.data:

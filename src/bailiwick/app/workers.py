@@ -113,7 +113,7 @@ def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     logs.configure(settings.log_level)
     try:
         world = environment.on_folder(home, settings)
-        edge = Edge(world.pipeline, max_body=settings.max_body)
+        edge = Edge(world.pipeline, max_body=settings.max_body, proxies=settings.proxies)
         serving = server(edge, settings, ready=lambda: line.send("ready"))
         listener = listen(settings.host, port, shared=True)
     except (ServerError, StoreError, OSError) as error:
