@@ -24,7 +24,7 @@ NO_RESOURCES = "Policy statement must contain resources."
 VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 COLON = "Actions/Condition can contain only one colon."
 IAM_PATH = (
-    'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, '
+    'IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, '
     "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, "
     "report/, access-report/."
 )

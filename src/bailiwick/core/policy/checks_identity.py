@@ -164,7 +164,7 @@ def _iam_problem(resource: str, region: str, path: str) -> str | None:
     if path in ("*", "root") or path.startswith(_IAM_PATHS):
         return None
     return (
-        'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, '
+        'IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, '
         "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, "
         "report/, access-report/."
     )

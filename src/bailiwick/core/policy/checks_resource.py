@@ -37,9 +37,27 @@ _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z][A
 _PROVIDER = re.compile(rf"arn:{_PARTITION}:iam::[0-9]{{12}}:(?:saml-provider|oidc-provider)/[!-)+->@-~]+")
 
 _COGNITO = "cognito-identity.amazonaws.com"
-_GITHUB = "token.actions.githubusercontent.com"
-_GITHUB_CLAIMS = (f"{_GITHUB}:sub", f"{_GITHUB}:job_workflow_ref")
-_GITHUB_OPERATORS = ("stringequals", "stringlike", "stringequalsignorecase")
+_CLAIM_OPERATORS = ("stringequals", "stringlike", "stringequalsignorecase")
+# Providers that many organizations share, and the claims of which one must tell whose tokens are meant.
+_SHARED = {
+    "token.actions.githubusercontent.com": ("sub", "job_workflow_ref"),
+    **dict.fromkeys(
+        (
+            "vstoken.actions.githubusercontent.com",
+            "oidc-configuration.audit-log.githubusercontent.com",
+            "gitlab.com",
+            "agent.buildkite.com",
+            "app.terraform.io",
+            "oidc.codefresh.io",
+            "studio.datachain.ai/api",
+            "scalr.io",
+            "tokens.cloud.shisho.dev",
+            "proidc.upbound.io",
+        ),
+        ("sub",),
+    ),
+    **dict.fromkeys(("api.pulumi.com/oidc", "sandboxes.cloud", "oidc.vercel.com"), ("aud",)),
+}
 
 
 def check_trust(text: str) -> Document:
@@ -225,16 +243,17 @@ def _check_provider_condition(provider: str, statement: Statement) -> None:
     """Refuse to trust everyone's tokens of a provider that many organizations share."""
     if provider == _COGNITO and not statement.conditions:
         raise PolicyError("A condition block must be present for the Cognito provider")
-    if provider.endswith(f":oidc-provider/{_GITHUB}") and not any(
-        condition.key.lower() in _GITHUB_CLAIMS
-        and condition.operator.lower() in _GITHUB_OPERATORS
+    host = provider.partition(":oidc-provider/")[2]
+    claims = [f"{host}:{claim}" for claim in _SHARED.get(host, ())]
+    if claims and not any(
+        condition.key.lower() in claims
+        and condition.operator.lower() in _CLAIM_OPERATORS
         and set(condition.values) - {"*"}
         for condition in statement.conditions
     ):
         raise PolicyError(
             f"Trust policy with trusted principal {provider} must evaluate, using StringEquals, StringLike "
-            f"or StringEqualsIgnoreCase, {_GITHUB_CLAIMS[0]} or {_GITHUB_CLAIMS[1]} "
-            "which is not scoped to all."
+            f"or StringEqualsIgnoreCase, {' or '.join(claims)} which is not scoped to all."
         )
 
 
