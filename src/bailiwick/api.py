@@ -203,13 +203,17 @@ class Transaction(Protocol):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """What a handler may use of the world: time, randomness and the key ring are passed in."""
+    """What a handler may use of the world: time, randomness and the key ring are passed in.
+
+    `names_policies` has refusals tell the ARN of the managed policy that denied.
+    """
 
     partition: str
     region: str  # the default one
     ring: KeyRing
     now: Callable[[], float]
     entropy: Callable[[int], bytes]
+    names_policies: bool = False
 
 
 class Call(msgspec.Struct):
@@ -229,6 +233,7 @@ class Call(msgspec.Struct):
     source: str = "127.0.0.1"
     secure: bool = False
     user_agent: str = ""
+    referer: str = ""
 
     @property
     def account(self) -> str:

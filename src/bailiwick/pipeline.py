@@ -49,6 +49,7 @@ MESSAGE_HEADER = "x-bailiwick-authorization-message"
 ANONYMOUS = Caller(
     Principal(PrincipalKind.ANONYMOUS, "aws", "anonymous", "anonymous", "anonymous", "anonymous"),
     user_id="anonymous",
+    context={"aws:principalaccount": "anonymous", "aws:principaltype": "Anonymous", "aws:userid": "anonymous"},
 )
 
 
@@ -203,6 +204,7 @@ class Pipeline:
             source=request.source,
             secure=request.secure,
             user_agent=request.header("user-agent") or "",
+            referer=request.header("referer") or "",
         )
 
     def invoke(self, call: Call, request: Any) -> Any:
@@ -302,7 +304,8 @@ def authorize(call: Call, target: Target) -> Ruling:
     )
     ruling = Ruling(question, layers, decide(question, layers))
     if not ruling.decision.allowed:
-        raise api.AccessDenied(access_denied(question, ruling.decision, target.label), ruling)
+        named = call.environment.names_policies
+        raise api.AccessDenied(access_denied(question, ruling.decision, target.label, names_policy=named), ruling)
     return ruling
 
 
@@ -326,6 +329,8 @@ def context_of(call: Call, target: Target) -> dict[str, Value]:
     }
     if call.user_agent:
         context["aws:useragent"] = call.user_agent
+    if call.referer:
+        context["aws:referer"] = call.referer
     if session is not None and session.mfa is not None:
         context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
     return context

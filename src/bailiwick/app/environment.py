@@ -29,12 +29,16 @@ _USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last 
 class World:
     """Everything behind the edge of one process. `close` it when the edge is closed."""
 
-    def __init__(self, deployment: Deployment, ring: KeyRing, store: Store, trail: Trail | None) -> None:
+    def __init__(
+        self, deployment: Deployment, ring: KeyRing, store: Store, trail: Trail | None, settings: Settings
+    ) -> None:
         """Take an open store; without a trail events are not kept."""
         self.deployment = deployment
         self.store = store
         self.trail = trail
-        self.environment = deployment.environment(ring)
+        self.environment = msgspec.structs.replace(
+            deployment.environment(ring), names_policies=settings.name_policies
+        )
         self.directory = Directory(store, self.environment)
         self.pipeline = Pipeline(ALL, self.environment, store, self.directory, trail.write if trail else _nowhere)
         self._ended = threading.Event()
@@ -62,7 +66,7 @@ class World:
 def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
     trail = Trail(settings.audit or found.folder / home.AUDIT, rotate_bytes=settings.audit_rotate_bytes)
-    return World(found.deployment, found.ring, Store(found.folder), trail)
+    return World(found.deployment, found.ring, Store(found.folder), trail, settings)
 
 
 class Ephemeral(msgspec.Struct, frozen=True):
@@ -92,7 +96,7 @@ def in_memory(settings: Settings) -> Ephemeral:
     with store.transaction(write=True) as transaction:
         deployment, root = home.begin(transaction, settings, ring, adopted)
     trail = Trail(settings.audit, rotate_bytes=settings.audit_rotate_bytes) if settings.audit else None
-    return Ephemeral(World(deployment, ring, store, trail), root)
+    return Ephemeral(World(deployment, ring, store, trail, settings), root)
 
 
 def _nowhere(event: Event) -> None:

@@ -99,6 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit_rotate_bytes: Annotated[
         int, Meta(ge=4096, description="size at which a new audit file is begun; each day begins one too")
     ] = 64 << 20
+    name_policies: Annotated[
+        bool, Meta(description="refusals name the managed policy that denied, as AWS began to do in 2026")
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),

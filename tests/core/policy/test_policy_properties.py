@@ -198,6 +198,16 @@ def test_a_boundary_or_session_policy_never_adds_access(
         assert before.allowed or not after.allowed
 
 
+@given(questions, organized, identity_statements, resource_statements)
+def test_a_level_of_control_policies_more_never_adds_access(
+    question: Question, found: Written, scp: list[Any], rcp: list[Any]
+) -> None:
+    before = answer(question, found)
+    for name, level in (("scps", scp), ("rcps", rcp)):
+        after = answer(question, {**found, name: [*(found.get(name) or []), level]})
+        assert before.allowed or not after.allowed
+
+
 @given(questions, written, st.data())
 def test_order_and_duplication_never_matter(question: Question, found: Written, data: st.DataObject) -> None:
     def shuffled(texts: Any) -> Any:

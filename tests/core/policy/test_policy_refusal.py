@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from policy_cases import ANONYMOUS, AWAY, KEY, ROLE, ROLE_ARN, ROOT, SESSION_ARN, USER, USER_ARN
 
-from bailiwick.core.policy.question import Decision, LayerKind, Principal, Question, Rule
+from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, Question, Rule
 from bailiwick.core.policy.refusal import access_denied
 
 DECRYPT = f"User: {USER_ARN} is not authorized to perform: kms:Decrypt"
@@ -80,3 +80,14 @@ def test_who_and_on_what(principal: Principal, resource: str, label: str | None,
         access_denied(question, Decision(False, LayerKind.IDENTITY), label)
         == f"{expected} because no identity-based policy allows the iam:GetUser action"
     )
+
+
+def test_a_managed_policy_that_denied_is_named_where_that_is_wanted() -> None:
+    managed = "arn:aws:iam::111111111111:policy/Guard"
+    decision = Decision(False, LayerKind.IDENTITY, explicit=True, match=Match("Guard", managed, 0, None))
+    text = f"{DECRYPT} on resource: {KEY} with an explicit deny in an identity-based policy"
+    assert access_denied(ask(), decision) == text
+    assert access_denied(ask(), decision, names_policy=True) == f"{text}: {managed}"
+    assert access_denied(ask(account=AWAY), decision, names_policy=True) == text
+    inline = Decision(False, LayerKind.IDENTITY, explicit=True, match=Match("own", None, 0, None))
+    assert access_denied(ask(), inline, names_policy=True) == text

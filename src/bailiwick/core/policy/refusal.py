@@ -19,9 +19,12 @@ _EXPLICIT = {
 }
 
 
-def access_denied(question: Question, decision: Decision, label: str | None = None) -> str:
+def access_denied(
+    question: Question, decision: Decision, label: str | None = None, *, names_policy: bool = False
+) -> str:
     """AWS's AccessDenied text for a refusal; `label` names the resource where AWS does not print its ARN.
 
+    `names_policy` adds the ARN of a managed policy that denied, as AWS began to do in 2026, within one account.
     Taking a role is refused without a reason. Across accounts, what is said of a key is the same whether
     or not it exists, and whatever refused.
     """
@@ -33,5 +36,8 @@ def access_denied(question: Question, decision: Decision, label: str | None = No
     if question.rule is Rule.TRUST or decision.layer is None:
         return refusal
     if decision.explicit:
-        return f"{refusal} with an explicit deny in {_EXPLICIT[decision.layer]}"
+        refusal = f"{refusal} with an explicit deny in {_EXPLICIT[decision.layer]}"
+        policy_arn = decision.match.policy_arn if decision.match else None
+        at_home = question.principal.account == question.account
+        return f"{refusal}: {policy_arn}" if names_policy and policy_arn and at_home else refusal
     return f"{refusal} because no {decision.layer.value} allows the {action} action"
