@@ -180,6 +180,10 @@ def test_the_command_finds_a_request_in_the_trail(house: House, tmp_path: Path) 
     result = CliRunner().invoke(app, ["explain", request_id, "--audit", str(tmp_path), "--json"])
     assert json.loads(result.stdout) == record
     assert story.find(tmp_path, "no-such-request") is None
+    assert story.last_refusal(tmp_path) == record
+    result = CliRunner().invoke(app, ["explain", "--audit", str(tmp_path)])
+    assert "No identity-based policy allows" in result.stdout
+    assert story.last_refusal(tmp_path / "empty") is None
 
 
 def test_through_a_service_control_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,9 @@ def root_rotate_key(account_id: AccountId = None, config: Config = None, data: D
 
 @app.command()
 def explain(
-    request_id: Annotated[str, typer.Argument(help="The request id that the refusal carried.")],
+    request_id: Annotated[
+        str | None, typer.Argument(help="The request id that the refusal carried; default: the last refusal.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the audit record as JSON.")] = False,
     config: Config = None,
     data: Data = None,
@@ -195,9 +197,10 @@ def explain(
     """Tell why a past request was answered as it was: every layer, the statement that decided, what would help."""
     settings = load({"data": data, "audit": audit}, os.environ, config)
     folder = settings.audit or data_folder(settings, os.environ) / home.AUDIT
-    record = story.find(folder, request_id)
+    record = story.find(folder, request_id) if request_id else story.last_refusal(folder)
     if record is None:
-        raise HomeError(f"no request {request_id} in {folder}; the trail may lie elsewhere: --data or --audit")
+        named = f"request {request_id}" if request_id else "refusal"
+        raise HomeError(f"no {named} in {folder}; the trail may lie elsewhere: --data or --audit")
     if as_json:
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:

@@ -36,6 +36,16 @@ def find(folder: Path, request_id: str) -> dict[str, Any] | None:
     return None
 
 
+def last_refusal(folder: Path) -> dict[str, Any] | None:
+    """The audit record of the last request that a policy refused; None if there is none."""
+    records = []
+    for file in folder.glob("*.jsonl"):
+        with file.open("rb") as lines:
+            telling = [line for line in lines if b'"explanation":{' in line]
+        records += [record for line in telling[-1:] if (record := _record(line)) is not None]
+    return max(records, key=lambda record: str(record.get("eventTime")), default=None)
+
+
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
