@@ -38,12 +38,17 @@ def find(folder: Path, request_id: str) -> dict[str, Any] | None:
 
 def last_refusal(folder: Path) -> dict[str, Any] | None:
     """The audit record of the last request that a policy refused; None if there is none."""
-    records = []
-    for file in folder.glob("*.jsonl"):
-        with file.open("rb") as lines:
-            telling = [line for line in lines if b'"explanation":{' in line]
-        records += [record for line in telling[-1:] if (record := _record(line)) is not None]
-    return max(records, key=lambda record: str(record.get("eventTime")), default=None)
+    told = (record for file in sorted(folder.glob("*.jsonl")) if (record := _last_told(file)) is not None)
+    return max(told, key=lambda record: str(record.get("eventTime")), default=None)
+
+
+def _last_told(file: Path) -> dict[str, Any] | None:
+    last = None
+    with file.open("rb") as lines:
+        for line in lines:
+            if b'"explanation"' in line and (record := _record(line)) is not None:
+                last = record if record.get("bailiwick", {}).get("explanation") else last
+    return last
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
