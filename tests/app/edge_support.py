@@ -54,13 +54,13 @@ class Echo:
 class Running:
     """The server, in a thread of its own."""
 
-    def __init__(self, settings: Settings, pipeline: Any) -> None:
+    def __init__(self, settings: Settings, pipeline: Any, *, direct: bool = True) -> None:
         self.pipeline = pipeline
         self.edge = Edge(pipeline, max_body=settings.max_body)
         self.listener = listen("127.0.0.1", 0)
         self.address = self.listener.getsockname()
         ready = threading.Event()
-        self.server: Server = server(self.edge, settings, ready.set)
+        self.server: Server = server(self.edge, settings, ready.set, direct=direct)
         self.thread = threading.Thread(target=self.server.run, args=([self.listener],))
         self.thread.start()
         assert ready.wait(20)
@@ -105,8 +105,8 @@ def answers(stream: bytes) -> list[tuple[int, dict[str, str], bytes]]:
 
 
 @contextlib.contextmanager
-def running(pipeline: Any = None, **settings: Any) -> Iterator[Running]:
-    made = Running(Settings(**settings), pipeline or Echo())
+def running(pipeline: Any = None, *, direct: bool = True, **settings: Any) -> Iterator[Running]:
+    made = Running(Settings(**settings), pipeline or Echo(), direct=direct)
     try:
         yield made
     finally:

@@ -1,7 +1,8 @@
-"""The HTTP edge as an ASGI application: a scope becomes a Request, the pipeline's Response becomes bytes.
+"""The HTTP edge: a Request that arrived is answered by the pipeline, here or by a thread.
 
 What is quick is answered on the event loop, where a change of threads would cost more than the work; the rest
-goes to a small pool of threads. The edge knows no service. `/healthz` is its own, and so is the refusal of
+goes to a small pool of threads. The edge knows no service. There are two ways in: the edge is an ASGI
+application, and direct.py calls `begin` without ASGI between. `/healthz` is its own, and so is the refusal of
 a body over the limit, which the pipeline writes in the protocol of the service and puts into the audit trail.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -65,93 +66,133 @@ class Edge:
         """End the threads, once what they do is done."""
         self._pool.shutdown()
 
+    def begin(self, request: Request) -> Response | Future[Response]:
+        """The answer to a request, or, where it takes longer, the work that a thread has begun on it."""
+        try:
+            if request.path in ("/healthz", "/readyz") and request.method in ("GET", "HEAD"):
+                return _plain(200, "ok\n")
+            own = self._own.get((request.method, request.path))
+            if own:
+                return self._pool.submit(own, request)
+            received = self._pipeline.receive(request)
+            if received.quick:
+                return self._pipeline.answer(received)
+            return self._pool.submit(self._pipeline.answer, received)
+        except Exception as error:  # the pipeline answers its own failures: this one is the edge's
+            return failure(error)
+
+    def too_large(self, request: Request) -> Response:
+        """The refusal of a body over the limit, in the form of the service that the head of the request names."""
+        try:
+            error = api.RequestTooLarge(f"The request body is larger than {self._max_body} bytes.")
+            received = msgspec.structs.replace(self._pipeline.receive(request), refused=error)
+            answer = self._pipeline.answer(received)
+        except Exception as error:
+            answer = failure(error)
+        return Response(answer.status, (*answer.headers, ("connection", "close")), answer.body)
+
+    def body(self, headers: Iterable[tuple[bytes, bytes]]) -> Body:
+        """What will receive the body of a request with these headers. Raises BodyTooLarge."""
+        return Body(self._max_body, headers)
+
+    def request(
+        self,
+        method: str,
+        target: tuple[str, str],
+        headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        source: str,
+        *,
+        secure: bool,
+    ) -> Request:
+        """The Request with this path and query as sent and these header lines, their names in lower case.
+
+        From a trusted proxy it is the request of whom that one names.
+        """
+        lines = tuple(
+            [Header(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in headers]
+        )
+        request = Request(method, *target, lines, body, source, secure)
+        if self._proxies is None or not self._proxies.trusts(source):
+            return request
+        scheme = request.header("x-forwarded-proto") or ("https" if secure else "http")
+        client = self._proxies.client(source, request.all("x-forwarded-for"))
+        return msgspec.structs.replace(request, source=client, secure=scheme.lower() == "https")
+
+    # -- The ASGI way in --------------------------------------------------------------------------------
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        if scope["raw_path"] == b"/healthz" and scope["method"] in ("GET", "HEAD"):
-            await _write(_plain(200, "ok\n"), send)
-            return
         try:
-            response = await self._answer(scope, receive)
+            answer = self.begin(self._request_of(scope, await self._received(scope["headers"], receive)))
+        except BodyTooLarge:
+            answer = self.too_large(self._request_of(scope, b""))
         except ClientGone:
             return
-        except Exception as error:  # the pipeline answers its own failures: this one is the edge's
-            response = _plain(500, "The request processing has failed because of an unknown error.\n")
-            log.error("the edge failed", request_id=response.headers[0][1], exc_info=error)
-        await _write(response, send)
+        if isinstance(answer, Future):
+            try:
+                answer = await asyncio.wrap_future(answer)
+            except Exception as error:
+                answer = failure(error)
+        await _write(answer, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        try:
-            request = request_of(scope, await self._body(scope["headers"], receive), self._proxies)
-        except BodyTooLarge:
-            return self._too_large(request_of(scope, b"", self._proxies))
-        loop = asyncio.get_running_loop()
-        own = self._own.get((request.method, request.path))
-        if own:
-            return await loop.run_in_executor(self._pool, own, request)
-        received = self._pipeline.receive(request)
-        if received.quick:
-            return self._pipeline.answer(received)
-        return await loop.run_in_executor(self._pool, self._pipeline.answer, received)
-
-    async def _body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
-        """The whole body. Raises BodyTooLarge, if it can after reading what the client has to send."""
-        declared, waits = 0, False
-        for name, value in headers:
-            if name == b"content-length":
-                declared = int(value)
-            elif name == b"expect":
-                waits = value.lower() == b"100-continue"
-        if declared > self._max_body and (waits or declared > self._max_body * _DRAIN_FACTOR):
-            raise BodyTooLarge
-        chunks, size, more = [], 0, True
+    async def _received(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
+        body, more = self.body(headers), True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            size += len(message["body"])
+            body.add(message["body"])
             more = message["more_body"]
-            if size <= self._max_body:
-                chunks.append(message["body"])
-            elif size > self._max_body * _DRAIN_FACTOR:
-                raise BodyTooLarge
-            else:
-                chunks.clear()
-        if size > self._max_body:
+        return body.whole()
+
+    def _request_of(self, scope: Scope, body: bytes) -> Request:
+        target = (scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii"))
+        source = scope["client"][0] if scope["client"] else ""
+        return self.request(
+            scope["method"], target, scope["headers"], body, source, secure=scope["scheme"] == "https"
+        )
+
+
+class Body:
+    """A body as it arrives, up to the limit."""
+
+    def __init__(self, limit: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the headers, which may say already that it will be too large. Raises BodyTooLarge."""
+        self.limit = limit
+        self._chunks: list[bytes] = []
+        self._size = declared = 0
+        self.waits = False
+        for name, value in headers:
+            if name == b"content-length":
+                declared = int(value)
+            elif name == b"expect":
+                self.waits = value.lower() == b"100-continue"
+        if declared > limit and (self.waits or declared > limit * _DRAIN_FACTOR):
             raise BodyTooLarge
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _too_large(self, request: Request) -> Response:
-        """The refusal, in the form of the service that the head of the request names."""
-        error = api.RequestTooLarge(f"The request body is larger than {self._max_body} bytes.")
-        received = msgspec.structs.replace(self._pipeline.receive(request), refused=error)
-        answer = self._pipeline.answer(received)
-        return Response(answer.status, (*answer.headers, ("connection", "close")), answer.body)
+    def add(self, chunk: bytes) -> None:
+        """Take what arrived. Raises BodyTooLarge when it is so much that the rest should not be read at all."""
+        self._size += len(chunk)
+        if self._size <= self.limit:
+            self._chunks.append(chunk)
+        elif self._size > self.limit * _DRAIN_FACTOR:
+            raise BodyTooLarge
+        else:
+            self._chunks.clear()
+
+    def whole(self) -> bytes:
+        """The body, which is complete. Raises BodyTooLarge."""
+        if self._size > self.limit:
+            raise BodyTooLarge
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
 
-def request_of(scope: Scope, body: bytes, proxies: Proxies | None = None) -> Request:
-    """The Request in an ASGI scope: path and query as sent, header values without outer blanks.
-
-    From one of `proxies` it is the request of whom that one names.
-    """
-    client = scope["client"]
-    request = Request(
-        method=scope["method"],
-        path=scope["raw_path"].decode("ascii"),
-        query=scope["query_string"].decode("ascii"),
-        headers=tuple(
-            Header(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in scope["headers"]
-        ),
-        body=body,
-        source=client[0] if client else "",
-        secure=scope["scheme"] == "https",
-    )
-    if proxies is None or not proxies.trusts(request.source):
-        return request
-    return msgspec.structs.replace(
-        request,
-        source=proxies.client(request.source, request.all("x-forwarded-for")),
-        secure=(request.header("x-forwarded-proto") or scope["scheme"]).lower() == "https",
-    )
+def failure(error: BaseException) -> Response:
+    """The answer where the edge itself failed; what happened is in the log."""
+    response = _plain(500, "The request processing has failed because of an unknown error.\n")
+    log.error("the edge failed", request_id=response.headers[0][1], exc_info=error)
+    return response
 
 
 async def _write(response: Response, send: Send) -> None:

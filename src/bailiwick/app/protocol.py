@@ -52,7 +52,7 @@ class Refusal(Enum):
     HEAD_SIZE = 431, "The request has too many headers, or too large ones."
 
 
-class _Stage(Enum):
+class Stage(Enum):
     """What is being received."""
 
     NOTHING = 0
@@ -74,13 +74,13 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._stage = _Stage.HEAD  # a client that connects and says nothing has the same time
-        self._watched = _Stage.NOTHING
+        self._stage = Stage.HEAD  # a client that connects and says nothing has the same time
+        self._watched = Stage.NOTHING
         self._timer: asyncio.TimerHandle | None = None
         self._heard = False
         self._refusal: Refusal | None = None
         self._deaf = False  # nothing that still arrives is read
-        self._fields = self._head_bytes = 0
+        self._head_bytes = 0
 
     # -- Bytes ------------------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._heard = True
         self._unset_keepalive_if_required()
-        unfinished = self._stage is _Stage.HEAD
+        unfinished = self._stage is Stage.HEAD
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -111,7 +111,7 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(Refusal.MALFORMED)
         # The parser keeps an unfinished header to itself, so its bytes are counted here.
-        if unfinished and self._stage is _Stage.HEAD:
+        if unfinished and self._stage is Stage.HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.max_header_bytes:
                 self._refuse(Refusal.HEAD_SIZE)
@@ -124,36 +124,47 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._stage = _Stage.HEAD
-        self._fields = self._head_bytes = 0
+        self._begin_head()
+
+    def _begin_head(self) -> None:
+        self._stage = Stage.HEAD
+        self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+        self.url += url
         if len(self.url) > self._limits.max_url:
             self._refuse(Refusal.URL_LENGTH)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        self._head_bytes += len(name) + len(value) + 4
-        if self._fields > self._limits.max_headers or self._head_bytes > self._limits.max_header_bytes:
-            self._refuse(Refusal.HEAD_SIZE)
-        elif self._stage is _Stage.HEAD and not self._refusal:
-            super().on_header(name, value)
-        # A field after the body is a trailer: it is counted and never becomes a header.
+        if self._stage is Stage.HEAD:  # a field after the body is a trailer: it never becomes a header
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._refusal:
-            return
-        framing = [(name, value) for name, value in self.headers if name in _FRAMING]
-        if len(framing) > 1 or any(n == b"transfer-encoding" and v.strip() != b"chunked" for n, v in framing):
-            self._refuse(Refusal.AMBIGUOUS)  # RFC 9112, 6.1 and 6.3
-        elif not self.url.startswith((b"/", b"http://", b"https://")) or b"#" in self.url:
-            self._refuse(Refusal.TARGET)
-        elif len(self.pipeline) >= _MAX_PIPELINED:
-            self._refuse(Refusal.PIPELINED)
-        else:
-            super().on_headers_complete()
-            self._stage = _Stage.BODY
+        if self._refusal is None and (refusal := self._checked_head()):
+            self._refuse(refusal)
+        if self._refusal is None:
+            self._begin_exchange()
+            self._stage = Stage.BODY
+
+    def _checked_head(self) -> Refusal | None:
+        size, framed = len(self.url), False
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            if name in _FRAMING:
+                if framed or (name == b"transfer-encoding" and value.strip() != b"chunked"):
+                    return Refusal.AMBIGUOUS  # RFC 9112, 6.1 and 6.3
+                framed = True
+            elif name == b"expect":
+                self.expect_100_continue = value.lower() == b"100-continue"
+        if len(self.headers) > self._limits.max_headers or size > self._limits.max_header_bytes:
+            return Refusal.HEAD_SIZE
+        if not self.url.startswith((b"/", b"http://", b"https://")) or b"#" in self.url or not self.url.isascii():
+            return Refusal.TARGET
+        return Refusal.PIPELINED if len(self.pipeline) >= _MAX_PIPELINED else None
+
+    def _begin_exchange(self) -> None:
+        """Hand the request on: here to ASGI."""
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         if not self._refusal:
@@ -161,7 +172,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._refusal:
-            self._stage = _Stage.NOTHING
+            self._stage = Stage.NOTHING
             super().on_message_complete()
 
     # -- Time -------------------------------------------------------------------------------------------
@@ -174,8 +185,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
         self._watched = self._stage
-        if self._stage is not _Stage.NOTHING:
-            head = self._stage is _Stage.HEAD
+        if self._stage is not Stage.NOTHING:
+            head = self._stage is Stage.HEAD
             seconds = self._limits.header_timeout if head else self._limits.body_timeout
             self._timer = self.loop.call_later(seconds, self._late)
 
@@ -183,7 +194,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._heard:
             self.transport.close()
         elif self.flow.read_paused:
-            self._watched = _Stage.NOTHING  # it is we who did not read: the client gets its time again
+            self._watched = Stage.NOTHING  # it is we who did not read: the client gets its time again
             self._watch()
         else:
             self._refuse(Refusal.TIMEOUT)
@@ -198,7 +209,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_in_turn(self) -> None:
         """Write the refusal if no request before this one still waits for its answer."""
-        if self._stage is _Stage.BODY:  # the refused request is the newest one that was handed on
+        if self._stage is Stage.BODY:  # the refused request is the newest one that was handed on
             if self.pipeline:
                 self.pipeline.popleft()
             else:
@@ -216,10 +227,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _write_refusal(self) -> None:
         if self._refusal is None or self.transport.is_closing():
             return
-        if self._stage is _Stage.BODY and self.cycle.response_started:
+        if self._stage is Stage.BODY and self.cycle.response_started:
             self.transport.close()
             return
-        if self._stage is _Stage.BODY:
+        if self._stage is Stage.BODY:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         status, text = self._refusal.value

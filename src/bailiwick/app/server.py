@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from bailiwick.app.direct import DirectProtocol
 from bailiwick.app.edge import Edge
 from bailiwick.app.protocol import GuardedProtocol, Limits
 from bailiwick.app.settings import Settings
@@ -92,8 +93,11 @@ def _bound(host: str, port: int, *, shared: bool, accepts: bool) -> socket.socke
     return listener
 
 
-def server(edge: Edge, settings: Settings, ready: Callable[[], None]) -> Server:
-    """A server of `edge` with the limits in `settings`. Raises ServerError for a certificate that does not load."""
+def server(edge: Edge, settings: Settings, ready: Callable[[], None], *, direct: bool = True) -> Server:
+    """A server of `edge` with the limits in `settings`; not `direct` means through ASGI.
+
+    Raises ServerError for a certificate that does not load.
+    """
     limits = Limits(
         max_url=settings.max_url,
         max_headers=settings.max_headers,
@@ -101,9 +105,12 @@ def server(edge: Edge, settings: Settings, ready: Callable[[], None]) -> Server:
         header_timeout=settings.header_timeout,
         body_timeout=settings.body_timeout,
     )
+    protocol = (
+        partial(DirectProtocol, limits=limits, edge=edge) if direct else partial(GuardedProtocol, limits=limits)
+    )
     config = uvicorn.Config(
         cast(Any, edge),
-        http=cast(Any, partial(GuardedProtocol, limits=limits)),
+        http=cast(Any, protocol),
         ws="none",
         lifespan="off",
         interface="asgi3",
