@@ -30,6 +30,7 @@ from rich.table import Table
 from bailiwick import wire
 from bailiwick.api import Environment
 from bailiwick.app.audit import Trail
+from bailiwick.app.noise import noise
 from bailiwick.core.message import Header, Request
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers, decide
@@ -71,7 +72,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
         ring = KeyRing(os.urandom(32))
-        self.environment = Environment("aws", REGION, ring, time.time, os.urandom)
+        self.environment = Environment("aws", REGION, ring, time.time, os.urandom, noise)
         self.directory = Directory(self.store, self.environment)
         self.trail = Trail(folder / "audit")
         self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.trail.write)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,3 +24,15 @@ def world() -> object:
     from world import World
 
     return World()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[object]:
+    """A PostgreSQL for the tests of one process; skipped where there is none."""
+    from postgres_server import PostgresServer, binaries
+
+    if binaries() is None:
+        pytest.skip("no PostgreSQL here: its initdb was not found")
+    server = PostgresServer()
+    yield server
+    server.close()

@@ -37,7 +37,7 @@ class World:
 
         self.now = now or time.time
         self.store = Store.in_memory()
-        self.environment = Environment("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom)
+        self.environment = Environment("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom)
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []
         self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.events.append)

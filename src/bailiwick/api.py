@@ -205,7 +205,8 @@ class Transaction(Protocol):
 class Environment(msgspec.Struct, frozen=True):
     """What a handler may use of the world: time, randomness and the key ring are passed in.
 
-    `names_policies` has refusals tell the ARN of the managed policy that denied.
+    `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
+    are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied.
     """
 
     partition: str
@@ -213,6 +214,7 @@ class Environment(msgspec.Struct, frozen=True):
     ring: KeyRing
     now: Callable[[], float]
     entropy: Callable[[int], bytes]
+    noise: Callable[[int], bytes]
     names_policies: bool = False
 
 

@@ -35,7 +35,7 @@ from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules
 from bailiwick.directory.snapshot import Directory
-from bailiwick.store import Store, StoreUnavailable
+from bailiwick.store import Store, StoreUnavailable, Unstorable
 from bailiwick.wire import answer, identify, models, parse, refuse
 from bailiwick.wire.models import OperationModel, ServiceModel
 
@@ -135,7 +135,7 @@ class Pipeline:
 
     def receive(self, request: Request) -> Received:
         """Read who claims to ask and for what. A request that makes no sense is refused by `answer`."""
-        request_id, now = ids.request_id(self.environment.entropy), self.environment.now()
+        request_id, now = ids.request_id(self.environment.noise), self.environment.now()
         claim, route, unproven = None, None, None
         try:
             claim = read(request)
@@ -367,6 +367,8 @@ def _api_error(error: Exception, request_id: str) -> ApiError:
     """The one place where what went wrong becomes what the client reads."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, Unstorable):
+        return api.ValidationError("A value in the request holds a character that cannot be stored.")
     if isinstance(error, StoreUnavailable):
         log.error("store unavailable", request_id=request_id, reason=str(error))
         return api.ServiceUnavailable("The service is unavailable. Please try again shortly.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 
 import pytest
 
-from bailiwick.app.edge import request_of
+from bailiwick.app.edge import Edge
 from bailiwick.app.proxies import Proxies
 from bailiwick.app.settings import SettingsError, load
 
@@ -34,20 +35,17 @@ def test_the_address_that_asks(peer: str, forwarded: list[str], client: str) -> 
     assert PROXIES.client(peer, forwarded) == client
 
 
-def scope(peer: str) -> Any:
+def asked(peer: str, proxies: Proxies | None) -> tuple[str, bool]:
     headers = [(b"x-forwarded-for", b"198.51.100.1"), (b"x-forwarded-proto", b"https")]
-    return {
-        "method": "GET", "raw_path": b"/", "query_string": b"", "headers": headers, "client": (peer, 1), "scheme": "http",
-    }  # fmt: skip
+    with closing(Edge(cast(Any, None), max_body=1024, proxies=proxies)) as edge:
+        request = edge.request("GET", ("/", ""), headers, b"", peer, secure=False)
+    return request.source, request.secure
 
 
 def test_a_request_through_a_proxy_and_one_that_only_says_so() -> None:
-    request = request_of(scope("10.0.0.1"), b"", PROXIES)
-    assert (request.source, request.secure) == ("198.51.100.1", True)
-    request = request_of(scope("192.0.2.7"), b"", PROXIES)
-    assert (request.source, request.secure) == ("192.0.2.7", False)
-    request = request_of(scope("10.0.0.1"), b"")
-    assert (request.source, request.secure) == ("10.0.0.1", False)
+    assert asked("10.0.0.1", PROXIES) == ("198.51.100.1", True)
+    assert asked("192.0.2.7", PROXIES) == ("192.0.2.7", False)
+    assert asked("10.0.0.1", None) == ("10.0.0.1", False)
 
 
 def test_the_setting() -> None:

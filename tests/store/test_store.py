@@ -1,23 +1,43 @@
-"""What every store promises; run on memory and on a folder."""
+"""What every store promises; run on memory, on a folder and on PostgreSQL."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, func, insert, inspect, select, text
+from sqlalchemy.pool import NullPool
 
 import bailiwick.services  # noqa: F401  (declares every table)
 from bailiwick.directory import tables
-from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
+from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, Unstorable, migrate, settings
 from bailiwick.store.schema import change, metadata
+from bailiwick.store.sqlite import FILE
 from bailiwick.store.transaction import KEPT_CHANGES, Transaction
 
+KINDS = ["memory", "folder", "postgresql"]
 
-@pytest.fixture(params=["memory", "folder"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store.in_memory() if request.param == "memory" else Store(tmp_path)
+
+@pytest.fixture(params=KINDS[1:])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where several stores can share a database."""
+    return tmp_path if request.param == "folder" else str(request.getfixturevalue("postgres_server").new_database())
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        made = Store.in_memory()
+    elif request.param == "folder":
+        made = Store(tmp_path)
+    else:
+        made = Store(request.getfixturevalue("postgres_server").new_database())
+    with closing(made):
+        yield made
 
 
 def put(store: Store, name: str, value: str, *topics: str) -> None:
@@ -120,15 +140,37 @@ def test_threads_take_turns_and_lose_nothing(store: Store) -> None:
 
 
 def test_two_stores_on_one_folder_see_each_other_at_once(tmp_path: Path) -> None:
-    one, two = Store(tmp_path), Store(tmp_path)
-    for number in range(5):
-        put(one, "name", str(number), "setting:name")
-        assert remembered(two, "name") == str(number)
-        assert remembered(one, "name") == str(number)
+    with closing(Store(tmp_path)) as one, closing(Store(tmp_path)) as two:
+        for number in range(5):
+            put(one, "name", str(number), "setting:name")
+            assert remembered(two, "name") == str(number)
+            assert remembered(one, "name") == str(number)
 
 
-def test_who_fell_behind_the_kept_changes_forgets_everything(tmp_path: Path) -> None:
-    one, two = Store(tmp_path), Store(tmp_path)
+def test_a_change_is_seen_by_every_other_store_in_time(place: Path | str) -> None:
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(closing(Store(place))) for _ in range(4)]
+        for number in range(5):
+            put(nodes[number % 4], "name", str(number), "setting:name")
+            assert remembered(nodes[number % 4], "name") == str(number), "its own change at once"
+            for node in nodes:
+                assert eventually(lambda: remembered(node, "name") == str(number), 1.0)  # noqa: B023
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+    return True
+
+
+def test_who_fell_behind_the_kept_changes_forgets_everything(place: Path | str) -> None:
+    with closing(Store(place)) as one, closing(Store(place)) as two:
+        falls_behind(one, two)
+
+
+def falls_behind(one: Store, two: Store) -> None:
     put(one, "name", "old", "setting:name")
     assert remembered(two, "name") == "old"
     with one.transaction(write=True) as transaction:
@@ -138,7 +180,7 @@ def test_who_fell_behind_the_kept_changes_forgets_everything(tmp_path: Path) -> 
         row = transaction.one(select(func.count().label("rows")).select_from(change))
     assert row is not None
     assert row.rows <= KEPT_CHANGES
-    assert remembered(two, "name") == "new"
+    assert eventually(lambda: remembered(two, "name") == "new", 1.0)
 
 
 def test_memory_is_emptied_whole() -> None:
@@ -149,9 +191,14 @@ def test_memory_is_emptied_whole() -> None:
     assert remembered(store, "name") is None
 
 
-def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
-    Store(tmp_path).close()
-    with create_engine(f"sqlite:///{tmp_path / 'bailiwick.db'}").connect() as connection:
+def test_the_migrations_make_the_declared_tables(place: Path | str) -> None:
+    Store(place).close()
+    url = (
+        f"sqlite:///{place / FILE}"
+        if isinstance(place, Path)
+        else place.replace("postgresql:", "postgresql+psycopg:")
+    )
+    with create_engine(url, poolclass=NullPool).connect() as connection:
         from alembic.autogenerate import compare_metadata
         from alembic.migration import MigrationContext
 
@@ -182,6 +229,64 @@ def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         Store(tmp_path / "missing")
+
+
+def test_order_and_equality_are_by_code_point(store: Store) -> None:
+    names = ["a", "B", "_", "é", "Z", "aa", "-", "ab", "\U0001f600"]
+    rows = [{"id": str(n), "name": name, "email": "", "created": 1.0} for n, name in enumerate(names)]
+    with store.transaction(write=True) as transaction:
+        transaction.run(insert(tables.account), rows)
+        found = transaction.all(select(tables.account.c.name).order_by(tables.account.c.name))
+        assert [row.name for row in found] == sorted(names)
+        assert transaction.one(select(tables.account).where(tables.account.c.name == "b")) is None
+
+
+def test_what_the_database_cannot_hold_is_refused(store: Store) -> None:
+    """PostgreSQL has no null character. Nothing is stored in its place."""
+    try:
+        put(store, "name", "a\0b")
+    except Unstorable:
+        assert get(store, "name") is None
+    else:
+        assert get(store, "name") == "a\0b"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1795000000.123456, 4102444800.999])
+def test_times_come_back_as_they_were(store: Store, seconds: float) -> None:
+    with store.transaction(write=True) as transaction:
+        transaction.run(insert(tables.account).values(id="1", name="", email="", created=seconds))
+    with store.transaction() as transaction:
+        row = transaction.one(select(tables.account.c.created))
+    assert row is not None
+    assert row.created == seconds
+
+
+def test_a_reader_sees_one_state_while_others_write(place: Path | str) -> None:
+    with closing(Store(place)) as one, closing(Store(place)) as two:
+        put(one, "name", "before")
+        with two.transaction() as reading:
+            assert settings.get(reading, "name") == "before"
+            put(one, "name", "after")
+            assert settings.get(reading, "name") == "before"
+        assert get(two, "name") == "after"
+
+
+def test_a_writer_waits_for_the_one_before(place: Path | str) -> None:
+    with closing(Store(place)) as one, closing(Store(place)) as two:
+        begun = threading.Event()
+
+        def second() -> None:
+            begun.set()
+            with two.transaction(write=True) as transaction:
+                settings.put(transaction, "name", (settings.get(transaction, "name") or "") + "b")
+
+        thread = threading.Thread(target=second)
+        with one.transaction(write=True) as transaction:
+            settings.put(transaction, "name", "a")
+            thread.start()
+            assert begun.wait(10)
+        thread.join(10)
+        assert get(one, "name") == "ab"
 
 
 def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def serve(config: Config = None, **flags: Any) -> None:
 
 
 @app.command()
-@_with_flags("data", "account_id", "region", "partition", "root_credentials")
+@_with_flags("data", "database", "account_id", "region", "partition", "root_credentials")
 def init(config: Config = None, **flags: Any) -> None:
     """Make a data folder without serving. `--root-credentials -` reads the key to adopt from standard input."""
     settings = load(flags, os.environ, config)
@@ -219,10 +219,10 @@ def _deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, 
     settings = load({"data": data}, os.environ, config)
     logs.configure(settings.log_level)
     folder = data_folder(settings, os.environ)
-    if not (folder / home.DATABASE).exists():
+    if not (settings.database or (folder / home.DATABASE).exists()):
         raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
     found = home.open_home(folder, settings, os.environ)
-    store = Store(folder)
+    store = Store(found.database)
     with closing(store):
         yield found, store
 

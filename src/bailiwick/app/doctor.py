@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from bailiwick.app import home, keyring
@@ -46,13 +46,13 @@ class Finding(msgspec.Struct, frozen=True):
 def examine(settings: Settings, variables: Mapping[str, str]) -> list[Finding]:
     """Every finding, in the order in which things depend on each other."""
     folder = data_folder(settings, variables)
-    if not (folder / home.DATABASE).is_file():
+    if not (folder.is_dir() if settings.database else (folder / home.DATABASE).is_file()):
         missing = f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one"
         return [Finding(State.BROKEN, "data folder", missing), *_clock(folder), *_port(settings)]
     return [
         *_folder(folder),
         *_clock(folder),
-        *_database(folder, dict(variables)),
+        *_database(folder, settings.database, dict(variables)),
         *_port(settings),
     ]
 
@@ -87,28 +87,34 @@ def _clock(folder: Path) -> Iterator[Finding]:
         yield Finding(State.GOOD, "clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
 
 
-def _database(folder: Path, variables: dict[str, str]) -> Iterator[Finding]:
+def _database(folder: Path, url: str | None, variables: dict[str, str]) -> Iterator[Finding]:
     try:
         ring = keyring.find(folder, variables)
     except keyring.RootKeyError as error:
         yield Finding(State.BROKEN, "key ring", str(error))
         return
     path = folder / home.DATABASE
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+    if url is not None:
+        place = make_url(url)
+        engine = create_engine(place.set(drivername="postgresql+psycopg"), connect_args={"connect_timeout": 3})
+        shown = place.render_as_string(hide_password=True)
+    else:
+        engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+        shown = str(path)
     try:
         with engine.connect() as connection:
-            damage = connection.exec_driver_sql("PRAGMA quick_check").scalar()
+            damage = "ok" if url else connection.exec_driver_sql("PRAGMA quick_check").scalar()
             present = revision(connection)
     except (DBAPIError, StoreError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        yield Finding(State.BROKEN, "database", f"{path}: {reason}")
+        yield Finding(State.BROKEN, "database", f"{shown}: {str(reason).strip()}")
         return
     finally:
         engine.dispose()
     if damage != "ok":
-        yield Finding(State.BROKEN, "database", f"{path} is damaged ({damage}); restore a backup")
+        yield Finding(State.BROKEN, "database", f"{shown} is damaged ({damage}); restore a backup")
         return
-    yield Finding(State.GOOD, "database", str(path))
+    yield Finding(State.GOOD, "database", shown)
     if present != REVISIONS[-1]:
         yield Finding(
             State.CARE,
@@ -117,12 +123,12 @@ def _database(folder: Path, variables: dict[str, str]) -> Iterator[Finding]:
         )
         return
     yield Finding(State.GOOD, "migrations", present)
-    yield from _deployment(folder, ring)
+    yield from _deployment(url or folder, ring)
 
 
-def _deployment(folder: Path, ring: KeyRing | None) -> Iterator[Finding]:
+def _deployment(place: Path | str, ring: KeyRing | None) -> Iterator[Finding]:
     try:
-        store = Store(folder)
+        store = Store(place)
         with closing(store), store.transaction() as transaction:
             deployment = home.deployment_in(transaction)
             if deployment is None:

@@ -9,7 +9,6 @@ a body over the limit, which the pipeline writes in the protocol of the service 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 
 from bailiwick import api
+from bailiwick.app.noise import noise
 from bailiwick.app.proxies import Proxies
 from bailiwick.core import ids
 from bailiwick.core.message import Header, Request, Response
@@ -204,6 +204,6 @@ async def _write(response: Response, send: Send) -> None:
 
 
 def _plain(status: int, text: str) -> Response:
-    request_id = ids.request_id(os.urandom)
+    request_id = ids.request_id(noise)
     headers = (("x-amzn-requestid", request_id), ("content-type", "text/plain; charset=utf-8"))
     return Response(status, headers, text.encode())

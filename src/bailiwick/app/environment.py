@@ -66,7 +66,7 @@ class World:
 def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
     trail = Trail(settings.audit or found.folder / home.AUDIT, rotate_bytes=settings.audit_rotate_bytes)
-    return World(found.deployment, found.ring, Store(found.folder), trail, settings)
+    return World(found.deployment, found.ring, Store(found.database), trail, settings)
 
 
 class Ephemeral(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from sqlalchemy import select
 from bailiwick.api import Environment, Transaction
 from bailiwick.app import keyring
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
+from bailiwick.app.noise import noise
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core import ids
 from bailiwick.core.seal import KeyRing
@@ -62,13 +63,14 @@ class Deployment(msgspec.Struct, frozen=True):
 
     def environment(self, ring: KeyRing) -> Environment:
         """The world as handlers see it: this deployment, the real clock and the system's randomness."""
-        return Environment(self.partition, self.region, ring, time.time, os.urandom)
+        return Environment(self.partition, self.region, ring, time.time, os.urandom, noise)
 
 
 class Home(msgspec.Struct, frozen=True):
-    """An open data folder: the deployment in it and its key ring."""
+    """An open data folder: the deployment in it and its key ring. `database` is what a Store opens."""
 
     folder: Path
+    database: Path | str
     ring: KeyRing
     deployment: Deployment
     is_new: bool
@@ -84,7 +86,7 @@ def open_home(folder: Path, settings: Settings, environment: MutableMapping[str,
         private_folder(folder)
         with _alone(folder):
             ring = keyring.find(folder, environment)
-            store = Store(folder)
+            store = Store(settings.database or folder)
             try:
                 return _found(folder, store, ring, settings) or _begun(folder, store, ring, settings)
             finally:
@@ -210,7 +212,8 @@ def _found(folder: Path, store: Store, ring: KeyRing | None, settings: Settings)
             return None
         if ring is None:
             raise keyring.RootKeyError(
-                f"there is a database in {folder} and no root key; put its {keyring.FILE} back from the backup"
+                f"there is a deployment in the database and no root key in {folder}; put {keyring.FILE} there, "
+                "from the backup or from another node"
             )
         keyring.check(transaction, ring)
     for name in Deployment.__struct_fields__:
@@ -220,7 +223,7 @@ def _found(folder: Path, store: Store, ring: KeyRing | None, settings: Settings)
                 f"`{name}` is {is_so} in {folder} since its first start and cannot become {wanted}; "
                 "leave the setting out, or choose another folder with --data"
             )
-    return Home(folder, ring, deployment, is_new=False)
+    return Home(folder, settings.database or folder, ring, deployment, is_new=False)
 
 
 def _begun(folder: Path, store: Store, ring: KeyRing | None, settings: Settings) -> Home:
@@ -228,10 +231,12 @@ def _begun(folder: Path, store: Store, ring: KeyRing | None, settings: Settings)
     adopted = adopted_key(settings)
     ring = ring or keyring.create(folder, os.urandom)
     with store.transaction(write=True) as transaction:
+        if deployment_in(transaction) is not None:
+            raise HomeError("another node has just begun this deployment; give this one its root key")
         deployment, key = begin(transaction, settings, ring, adopted)
         # Before the commit: a key that the database knows is always one that somebody can read.
         write_credentials(folder / ROOT_CREDENTIALS, key, deployment.account_id)
-    return Home(folder, ring, deployment, is_new=True)
+    return Home(folder, settings.database or folder, ring, deployment, is_new=True)
 
 
 def _account_of(adopted: RootKey | None) -> str | None:

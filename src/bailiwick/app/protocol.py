@@ -11,7 +11,6 @@ The bound on the body is the edge's, because that refusal is written in the prot
 from __future__ import annotations
 
 import asyncio
-import os
 from enum import Enum
 from typing import Any
 
@@ -22,6 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from bailiwick.app.noise import noise
 from bailiwick.core import ids
 
 log = structlog.get_logger()
@@ -234,7 +234,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         status, text = self._refusal.value
-        request_id = ids.request_id(os.urandom)
+        request_id = ids.request_id(noise)
         log.info("refused at the edge", reason=self._refusal.name, status=status, request_id=request_id)
         lines = [STATUS_LINE[status]]
         lines += [b"%s: %s\r\n" % header for header in self.server_state.default_headers]

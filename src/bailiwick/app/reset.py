@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 import structlog
 
 from bailiwick.app.environment import Ephemeral
+from bailiwick.app.noise import noise
 from bailiwick.core import errors, ids
 from bailiwick.core.message import Request, Response
 from bailiwick.core.policy.question import PrincipalKind
@@ -27,7 +26,7 @@ class Reset:
 
     def __call__(self, request: Request) -> Response:
         """Empty the server if the root user of its account signed this for the service `bailiwick`."""
-        request_id = ids.request_id(os.urandom)
+        request_id = ids.request_id(noise)
         try:
             self._authenticate(request)
         except errors.SignatureError as error:

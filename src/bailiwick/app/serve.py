@@ -42,7 +42,7 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
     port = listener.getsockname()[1]
     address = endpoint(settings, port)
     home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
-    store = Store(folder)
+    store = Store(found.database)
     with closing(store), store.transaction() as transaction:
         told = reminder(transaction, deployment.account_id, is_new=found.is_new)
     welcome = Welcome(

@@ -29,6 +29,7 @@ _OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
 
 AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
 Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
+DatabaseUrl = Annotated[str, Meta(pattern=r"\Apostgres(ql)?://")]
 Partition = Literal["aws", "aws-cn", "aws-us-gov"]
 
 
@@ -44,6 +45,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: Annotated[
         Path | None,
         Meta(description="data folder; without it $XDG_DATA_HOME/bailiwick or ~/.local/share/bailiwick"),
+    ] = None
+    database: Annotated[
+        DatabaseUrl | None,
+        Meta(
+            description="URL of a PostgreSQL database (postgresql://...) for several machines; else SQLite in data"
+        ),
     ] = None
     workers: Annotated[int, Meta(ge=1, le=256, description="number of server processes on the port")] = 1
     tls_cert: Annotated[Path | None, Meta(description="certificate chain (PEM) to serve TLS with")] = None
@@ -247,6 +254,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("`ephemeral` keeps everything in one process: it cannot have several workers")
     if settings.ephemeral and settings.data:
         raise SettingsError("`ephemeral` keeps everything in memory: it cannot have a data folder")
+    if settings.ephemeral and settings.database:
+        raise SettingsError("`ephemeral` keeps everything in memory: it cannot have a database")
     if settings.credentials_out and not settings.ephemeral:
         raise SettingsError("`credentials_out` is for ephemeral servers; others keep `root-credentials` in data")
 

@@ -13,33 +13,32 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-from bailiwick.store.schema import metadata
+from bailiwick.store.schema import metadata, string
 
 account = Table(
     "account",
     metadata,
-    Column("id", String(12), primary_key=True),
-    Column("name", String(128), nullable=False),
-    Column("email", String(128), nullable=False, default=""),
+    Column("id", string(12), primary_key=True),
+    Column("name", string(128), nullable=False),
+    Column("email", string(128), nullable=False, default=""),
     Column("created", Float, nullable=False),
 )
 
 user = Table(
     "iam_user",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("folded", String(128), nullable=False),
-    Column("path", String(512), nullable=False),
+    Column("id", string(32), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("name", string(128), nullable=False),
+    Column("folded", string(128), nullable=False),
+    Column("path", string(512), nullable=False),
     Column("created", Float, nullable=False),
-    Column("boundary", String(2048)),
+    Column("boundary", string(2048)),
     Column("password_last_used", Float),
     UniqueConstraint("account", "folded"),
 )
@@ -47,11 +46,11 @@ user = Table(
 group = Table(
     "iam_group",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("folded", String(128), nullable=False),
-    Column("path", String(512), nullable=False),
+    Column("id", string(32), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("name", string(128), nullable=False),
+    Column("folded", string(128), nullable=False),
+    Column("path", string(512), nullable=False),
     Column("created", Float, nullable=False),
     UniqueConstraint("account", "folded"),
 )
@@ -59,39 +58,39 @@ group = Table(
 membership = Table(
     "iam_membership",
     metadata,
-    Column("group_id", String(32), primary_key=True),
-    Column("user_id", String(32), primary_key=True),
+    Column("group_id", string(32), primary_key=True),
+    Column("user_id", string(32), primary_key=True),
     Index("iam_membership_user", "user_id"),
 )
 
 role = Table(
     "iam_role",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("folded", String(128), nullable=False),
-    Column("path", String(512), nullable=False),
+    Column("id", string(32), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("name", string(128), nullable=False),
+    Column("folded", string(128), nullable=False),
+    Column("path", string(512), nullable=False),
     Column("created", Float, nullable=False),
     Column("description", Text),
     Column("max_session", Integer, nullable=False),
     Column("trust", Text, nullable=False),
     Column("pins", Text, nullable=False, default="{}"),
-    Column("boundary", String(2048)),
+    Column("boundary", string(2048)),
     Column("last_used", Float),
-    Column("last_used_region", String(64)),
+    Column("last_used_region", string(64)),
     UniqueConstraint("account", "folded"),
 )
 
 policy = Table(
     "iam_policy",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("arn", String(2048), nullable=False, unique=True),
-    Column("name", String(128), nullable=False),
-    Column("folded", String(128), nullable=False),
-    Column("path", String(512), nullable=False),
+    Column("id", string(32), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("arn", string(2048), nullable=False, unique=True),
+    Column("name", string(128), nullable=False),
+    Column("folded", string(128), nullable=False),
+    Column("path", string(512), nullable=False),
     Column("description", Text),
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
@@ -103,7 +102,7 @@ policy = Table(
 policy_version = Table(
     "iam_policy_version",
     metadata,
-    Column("policy_id", String(32), primary_key=True),
+    Column("policy_id", string(32), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("document", Text, nullable=False),
     Column("created", Float, nullable=False),
@@ -112,17 +111,17 @@ policy_version = Table(
 inline_policy = Table(
     "iam_inline_policy",
     metadata,
-    Column("owner_id", String(32), primary_key=True),  # of a user, group or role
-    Column("name", String(128), primary_key=True),
+    Column("owner_id", string(32), primary_key=True),  # of a user, group or role
+    Column("name", string(128), primary_key=True),
     Column("document", Text, nullable=False),
 )
 
 attachment = Table(
     "iam_attachment",
     metadata,
-    Column("owner_id", String(32), primary_key=True),  # of a user, group or role
-    Column("policy_arn", String(2048), primary_key=True),  # AWS managed policies have no row of their own
-    Column("account", String(12), nullable=False),
+    Column("owner_id", string(32), primary_key=True),  # of a user, group or role
+    Column("policy_arn", string(2048), primary_key=True),  # AWS managed policies have no row of their own
+    Column("account", string(12), nullable=False),
     Column("attached", Float, nullable=False),
     Index("iam_attachment_policy", "policy_arn"),
 )
@@ -130,24 +129,24 @@ attachment = Table(
 access_key = Table(
     "iam_access_key",
     metadata,
-    Column("id", String(128), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("owner_id", String(32), nullable=False),  # a user's id, or the account id for the root user
+    Column("id", string(128), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("owner_id", string(32), nullable=False),  # a user's id, or the account id for the root user
     Column("secret", LargeBinary, nullable=False),  # sealed for "access-key", bound to the key's id
-    Column("status", String(16), nullable=False),  # Active or Inactive
+    Column("status", string(16), nullable=False),  # Active or Inactive
     Column("created", Float, nullable=False),
     Column("last_used", Float),
-    Column("last_used_service", String(128)),
-    Column("last_used_region", String(64)),
+    Column("last_used_service", string(128)),
+    Column("last_used_region", string(64)),
     Index("iam_access_key_owner", "owner_id"),
 )
 
 tag = Table(
     "iam_tag",
     metadata,
-    Column("owner_id", String(2048), primary_key=True),  # the unique id of what carries the tag
-    Column("folded", String(128), primary_key=True),  # the key: in lower case where case does not matter
-    Column("key", String(128), nullable=False),
-    Column("value", String(256), nullable=False),
+    Column("owner_id", string(2048), primary_key=True),  # the unique id of what carries the tag
+    Column("folded", string(128), primary_key=True),  # the key: in lower case where case does not matter
+    Column("key", string(128), nullable=False),
+    Column("value", string(256), nullable=False),
     Column("position", Integer, nullable=False),
 )

@@ -1,11 +1,11 @@
-"""The database: transactions, caches that are never stale, migrations. SQLite in WAL mode for now.
+"""The database: transactions, caches that are never stale, migrations; SQLite or PostgreSQL.
 
 Services use `call.transaction` (api.Transaction) and nothing else of this package but `Duplicate`.
 """
 
 from __future__ import annotations
 
-from bailiwick.store.errors import Duplicate, NewerDatabase, StoreError, StoreUnavailable
+from bailiwick.store.errors import Duplicate, NewerDatabase, StoreError, StoreUnavailable, Unstorable
 from bailiwick.store.store import Store
 
-__all__ = ["Duplicate", "NewerDatabase", "Store", "StoreError", "StoreUnavailable"]
+__all__ = ["Duplicate", "NewerDatabase", "Store", "StoreError", "StoreUnavailable", "Unstorable"]

@@ -2,6 +2,7 @@
 
 StoreError
 ├── Duplicate          a key that is taken
+├── Unstorable         a value that this database has no form for
 ├── StoreUnavailable   locked, full, unreadable, or damaged: the text says which
 └── NewerDatabase      made by a later version of Bailiwick than this one
 """
@@ -15,6 +16,10 @@ class StoreError(Exception):
 
 class Duplicate(StoreError):
     """A row with this key exists already; the transaction has changed nothing."""
+
+
+class Unstorable(StoreError):
+    """A value that this database has no form for; the transaction has changed nothing."""
 
 
 class StoreUnavailable(StoreError):

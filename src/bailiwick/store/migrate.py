@@ -1,7 +1,7 @@
 """Bringing a database to the form that this version of Bailiwick knows.
 
-Most starts find it so with one read; Alembic is imported only when there is something to do. A lock file keeps
-two processes that start at once from migrating the same database together.
+Most starts find it so with one read; Alembic is imported only when there is something to do. A lock (a file for
+SQLite, an advisory lock for PostgreSQL) keeps two processes that start at once from migrating together.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 REVISIONS = ("0001",)
 
 
-def to_newest(engine: Engine, folder: Path) -> None:
-    """Migrate the database forward to the newest revision, if it is not there.
+def folder_to_newest(engine: Engine, folder: Path) -> None:
+    """Migrate the SQLite database in `folder` forward to the newest revision, if it is not there.
 
     Raises NewerDatabase for a revision that this version does not know, StoreUnavailable for a database that
     cannot be read.
@@ -37,6 +37,21 @@ def to_newest(engine: Engine, folder: Path) -> None:
         raise StoreUnavailable(str(error.orig)) from error
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+
+
+def server_to_newest(engine: Engine) -> None:
+    """Migrate a PostgreSQL database forward to the newest revision, if it is not there.
+
+    Raises NewerDatabase for a revision that this version does not know, StoreUnavailable for a database that
+    cannot be read.
+    """
+    try:
+        # Every write transaction begins with the lock of those who write, so this one waits for its turn.
+        with engine.begin() as connection:
+            if revision(connection) != REVISIONS[-1]:
+                _upgrade(connection)
+    except DBAPIError as error:
+        raise StoreUnavailable(str(error.orig).strip()) from error
 
 
 def revision(connection: Connection) -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -12,12 +15,18 @@ metadata = MetaData(
     }
 )
 
+
+def string(length: int) -> TypeEngine[Any]:
+    """Text of at most so many characters, compared and ordered by code points on every database."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 # What to forget, for every process: appended to in the transaction that made the change.
 change = Table(
     "change",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("topic", String(2200), nullable=False),
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("topic", string(2200), nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -25,6 +34,6 @@ change = Table(
 setting = Table(
     "setting",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", string(64), primary_key=True),
     Column("value", Text, nullable=False),
 )

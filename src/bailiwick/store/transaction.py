@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, delete, func, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from bailiwick.store.cache import MISSING
-from bailiwick.store.errors import Duplicate, StoreUnavailable
+from bailiwick.store.errors import Duplicate, StoreUnavailable, Unstorable
 from bailiwick.store.schema import change
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Transaction:
         if not self._topics:
             return
         connection.execute(insert(change), [{"topic": topic} for topic in dict.fromkeys(self._topics)])
+        self._store.announce(connection)
         last = connection.execute(select(func.max(change.c.seq))).scalar_one()
         if last % _TRIM < len(self._topics):
             connection.execute(delete(change).where(change.c.seq <= last - KEPT_CHANGES))
@@ -120,5 +121,7 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise Duplicate(str(error.orig)) from error
+    except DataError as error:
+        raise Unstorable(str(error.orig).partition("\n")[0]) from error
     except DBAPIError as error:
         raise StoreUnavailable(str(error.orig)) from error

@@ -120,7 +120,7 @@ def generate_random(
 
 def _sealed(call: Call, key: Key, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
     origin = Origin(key.account, key.id, key.material)
-    random = call.environment.entropy(ciphertext.RANDOM_BYTES)
+    random = call.environment.noise(ciphertext.RANDOM_BYTES)
     try:
         return ciphertext.seal(key.materials[key.material], origin, plaintext, context, random)
     except ValueError as error:
