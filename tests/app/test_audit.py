@@ -13,8 +13,9 @@ import pytest
 
 from bailiwick import api
 from bailiwick.api import Caller, Operation, Target, nothing
+from bailiwick.app import record
 from bailiwick.app.audit import Trail
-from bailiwick.app.record import identity_of, record_of
+from bailiwick.app.record import identity_of
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.policy.decide import Layers, Ruling
 from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, PrincipalKind, Question
@@ -49,6 +50,10 @@ def caller(kind: PrincipalKind = PrincipalKind.USER, **more: Any) -> Caller:
     return Caller(principal, user_id=more.pop("user_id", unique), access_key_id="AKIAX", **more)
 
 
+def record_of(of: Event) -> dict[str, Any]:
+    return json.loads(record.record_of(of, os.urandom))  # type: ignore[no-any-return]
+
+
 def event(**more: Any) -> Event:
     defaults: dict[str, Any] = {
         "time": NOW,
@@ -78,9 +83,7 @@ def ruling(decision: Decision) -> Ruling:
 def test_the_record_of_a_call() -> None:
     decision = Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None))
     request = kms.EncryptRequest(KeyId=KEY, Plaintext=b"hidden", EncryptionContext={"purpose": "walk"})
-    record = record_of(
-        event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), ruling=ruling(decision)), os.urandom
-    )
+    record = record_of(event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), ruling=ruling(decision)))
     assert re.fullmatch(r"[0-9a-f-]{36}", record.pop("eventID"))
     assert record == {
         "eventVersion": "1.11",
@@ -124,7 +127,7 @@ def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:
         False, LayerKind.BOUNDARY, explicit=True, match=Match("edge", "arn:aws:iam::1:policy/edge", 0, "No")
     )
     refused = api.AccessDenied("User: x is not authorized", ruling(decision))
-    record = record_of(event(error=refused, ruling=ruling(decision)), os.urandom)
+    record = record_of(event(error=refused, ruling=ruling(decision)))
     assert (record["errorCode"], record["errorMessage"]) == ("AccessDeniedException", "User: x is not authorized")
     assert record["bailiwick"]["decision"] == {
         "allowed": False,
@@ -133,9 +136,9 @@ def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:
         "policy": "arn:aws:iam::1:policy/edge",
         "statement": "No",
     }
-    record = record_of(event(route=route("iam", "ListUsers"), error=refused), os.urandom)
+    record = record_of(event(route=route("iam", "ListUsers"), error=refused))
     assert record["errorCode"] == "AccessDenied"
-    record = record_of(event(error=kms.NotFoundException("no such key")), os.urandom)
+    record = record_of(event(error=kms.NotFoundException("no such key")))
     assert record["errorCode"] == "NotFoundException"
 
 
@@ -209,7 +212,7 @@ def test_the_root_user_and_a_session_and_nobody() -> None:
 
 def test_a_request_that_named_nothing_is_recorded_too() -> None:
     refused = api.MissingAuthenticationToken("Missing Authentication Token")
-    record = record_of(event(route=None, caller=None, error=refused, access_key_id=None), os.urandom)
+    record = record_of(event(route=None, caller=None, error=refused, access_key_id=None))
     assert (record["eventName"], record["errorCode"]) == ("UnknownOperation", "MissingAuthenticationToken")
     assert record["recipientAccountId"] is None
 
@@ -246,7 +249,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda each: each.route.operation.name)
 def test_no_secret_is_written_down(secret: Event) -> None:
-    text = json.dumps(record_of(secret, os.urandom))
+    text = json.dumps(record_of(secret))
     assert "hidden" not in text
     assert "aGlkZGVu" not in text  # the same in base64
 

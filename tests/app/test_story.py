@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
@@ -47,7 +46,7 @@ class House(World):
         """The audit record of a call that is refused, as it comes back from the file."""
         with pytest.raises(ClientError):
             call()
-        return json.loads(msgspec.json.encode(record_of(self.events[-1], os.urandom)))
+        return json.loads(record_of(self.events[-1], os.urandom))
 
     def encrypt(
         self, credentials: dict[str, str] | None = None, key: str | None = None, **more: Any
@@ -165,7 +164,7 @@ def test_nothing_allows_it(house: House) -> None:
 def test_what_was_allowed_has_a_short_story(house: House) -> None:
     house.put("keys", allow())
     house.client("kms", house.alice).encrypt(KeyId=house.key, Plaintext=b"x")
-    record = json.loads(msgspec.json.encode(record_of(house.events[-1], os.urandom)))
+    record = json.loads(record_of(house.events[-1], os.urandom))
     assert "explanation" not in record["bailiwick"]
     assert "Allowed by statement 1 of the identity-based policy keys." in told(record)
 

@@ -160,7 +160,7 @@ class _File:
 def _line(event: Event) -> bytes:
     """The record as one line. A record that cannot be made is an error of ours and still leaves a line."""
     try:
-        return msgspec.json.encode(record_of(event, noise)) + b"\n"
+        return record_of(event, noise) + b"\n"
     except Exception as error:  # the trail must not stop because of one event
         log.error("an audit record could not be made", request_id=event.request_id, exc_info=error)
         return msgspec.json.encode({"requestID": event.request_id, "errorCode": "RecordNotMade"}) + b"\n"

@@ -7,6 +7,7 @@ Names are in lower camel case, as CloudTrail has them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,37 +26,75 @@ def loggable(model: ServiceModel, shape: str, value: Any) -> dict[str, Any] | No
     """The members of `value`, a structure of this shape, that may be written down; None for no value."""
     if value is None or not shape:
         return None
-    cleaned: dict[str, Any] = _structure(model, shape, value)
-    return cleaned or None
+    return _structure(model, shape)(value) or None
 
 
-def _structure(model: ServiceModel, name: str, value: msgspec.Struct) -> dict[str, Any]:
-    cleaned = {}
-    for member, reference in model.shapes[name].members.items():
-        given = getattr(value, member, None)
-        if given is None or member in _UNNAMED or _secret(model, reference):
-            continue
-        cleaned[member[:1].lower() + member[1:]] = _value(model, reference.shape, given)
-    return cleaned
+Cleaner = Callable[[Any], Any]
 
 
-def _value(model: ServiceModel, name: str, value: Any) -> Any:
+class _Structure:
+    """What is let through of one structure. Made once for each shape of a model."""
+
+    def __init__(self) -> None:
+        self.members: list[tuple[str, str, Cleaner | None]] = []  # its name, the name written, how it is cleaned
+
+    def __call__(self, value: msgspec.Struct) -> dict[str, Any]:
+        cleaned = {}
+        for member, written, clean in self.members:
+            given = getattr(value, member, None)
+            if given is not None:
+                cleaned[written] = given if clean is None else clean(given)
+        return cleaned
+
+
+_structures: dict[tuple[str, str], _Structure] = {}
+
+
+def _structure(model: ServiceModel, name: str) -> _Structure:
+    found = _structures.get((model.name, name))
+    if found is None:
+        # In its place before its members are known, for a shape may contain itself.
+        found = _structures[model.name, name] = _Structure()
+        found.members = [
+            (member, member[:1].lower() + member[1:], _cleaner(model, reference.shape))
+            for member, reference in model.shapes[name].members.items()
+            if member not in _UNNAMED and not _secret(model, reference)
+        ]
+    return found
+
+
+def _cleaner(model: ServiceModel, name: str) -> Cleaner | None:
+    """What makes a value of this shape fit to be written; None for one that is."""
     shape = model.shapes[name]
     match shape.kind:
         case "structure":
-            return _structure(model, name, value)
+            return _structure(model, name)
         case "list":
-            if shape.member is None or _secret(model, shape.member):
-                return []
-            return [_value(model, shape.member.shape, item) for item in value]
+            return _list(model, shape.member)
         case "map":
-            if shape.value is None or _secret(model, shape.value):
-                return {}
-            return {key: _value(model, shape.value.shape, item) for key, item in value.items()}
+            return _map(model, shape.value)
         case "timestamp":
-            return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return _time
         case _:
-            return value
+            return None
+
+
+def _list(model: ServiceModel, member: Reference | None) -> Cleaner | None:
+    if member is None or _secret(model, member):
+        return lambda value: []
+    clean = _cleaner(model, member.shape)
+    return (lambda value: [clean(item) for item in value]) if clean else None
+
+
+def _map(model: ServiceModel, member: Reference | None) -> Cleaner | None:
+    if member is None or _secret(model, member):
+        return lambda value: {}
+    clean = _cleaner(model, member.shape)
+    return (lambda value: {key: clean(item) for key, item in value.items()}) if clean else None
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _secret(model: ServiceModel, reference: Reference) -> bool:

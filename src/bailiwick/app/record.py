@@ -7,11 +7,15 @@ No secret gets in: inputs and outputs pass through loggable.py.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from bailiwick.api import Caller, Target
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from bailiwick.api import Caller
 from bailiwick.app.loggable import loggable
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.formats import Session
@@ -33,41 +37,87 @@ _RESOURCE_TYPES = {
 }
 
 
-def record_of(event: Event, entropy: ids.Entropy) -> dict[str, Any]:
-    """The record of `event`, ready to be written as JSON; `entropy` makes its event id."""
-    route = event.route
+class Record(msgspec.Struct, rename="camel", kw_only=True):
+    """The members of a record, in CloudTrail's order. What is the same for many calls is JSON already."""
+
+    event_version: str = "1.11"
+    user_identity: msgspec.Raw
+    event_time: str
+    event_source: str
+    event_name: str
+    aws_region: str
+    source_ip_address: str = msgspec.field(name="sourceIPAddress")
+    user_agent: str
+    error_code: str | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    request_parameters: dict[str, Any] | None
+    response_elements: dict[str, Any] | None
+    request_id: str = msgspec.field(name="requestID")
+    event_id: str = msgspec.field(name="eventID")
+    read_only: bool
+    resources: list[msgspec.Raw]
+    event_type: str = "AwsApiCall"
+    management_event: bool = True
+    recipient_account_id: str | None
+    event_category: str = "Management"
+    bailiwick: dict[str, Any]
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def record_of(event: Event, noise: ids.Entropy) -> bytes:
+    """The record of `event` as JSON; `noise` makes its event id."""
+    route, caller, error = event.route, event.caller, event.error
     changes = route is not None and route.operation.writes
-    record: dict[str, Any] = {
-        "eventVersion": "1.11",
-        "userIdentity": identity_of(event.caller, event.access_key_id),
-        "eventTime": _time(event.time),
-        "eventSource": f"{route.service.signing_name}.amazonaws.com" if route else "bailiwick.amazonaws.com",
-        "eventName": route.operation.name if route else "UnknownOperation",
-        "awsRegion": event.region,
-        "sourceIPAddress": event.source,
-        "userAgent": event.user_agent[:_MAX_TEXT],
-    }
-    if event.error is not None:
-        spoken = route.service.protocol if route else "query"
-        record["errorCode"] = form_of(event.error, spoken)[0]
-        record["errorMessage"] = _first_line(event.error.message)
-    record |= {
-        "requestParameters": loggable(route.service, route.model.input, event.request) if route else None,
+    record = Record(
+        user_identity=_identity(caller, event.access_key_id),
+        event_time=_time(event.time),
+        event_source=_source(route.service.signing_name) if route else "bailiwick.amazonaws.com",
+        event_name=route.operation.name if route else "UnknownOperation",
+        aws_region=event.region,
+        source_ip_address=event.source,
+        user_agent=event.user_agent[:_MAX_TEXT],
+        request_parameters=loggable(route.service, route.model.input, event.request) if route else None,
         # CloudTrail leaves the answer of a read and of a cryptographic operation out.
-        "responseElements": (
+        response_elements=(
             loggable(route.service, route.model.output, event.response) if route and changes else None
         ),
-        "requestID": event.request_id,
-        "eventID": ids.request_id(entropy),
-        "readOnly": not changes,
-        "resources": [_resource(target) for target in event.targets if target.arn != "*"],
-        "eventType": "AwsApiCall",
-        "managementEvent": True,
-        "recipientAccountId": event.caller.account if event.caller else None,
-        "eventCategory": "Management",
-        "bailiwick": _ours(event.ruling),
-    }
-    return record
+        request_id=event.request_id,
+        event_id=ids.request_id(noise),
+        read_only=not changes,
+        resources=[_resource(target.arn, target.account) for target in event.targets if target.arn != "*"],
+        recipient_account_id=caller.account if caller else None,
+        bailiwick=_ours(event.ruling),
+    )
+    if error is not None:
+        spoken = route.service.protocol if route else "query"
+        record.error_code = form_of(error, spoken)[0]
+        record.error_message = _first_line(error.message)
+    return _encoder.encode(record)
+
+
+@lru_cache(maxsize=256)
+def _source(signing_name: str) -> str:
+    return f"{signing_name}.amazonaws.com"
+
+
+# A Caller is kept in memory as long as nothing about it changes, so its identity is written once, not per call.
+_identities: dict[int, tuple[Caller, msgspec.Raw]] = {}
+_MAX_IDENTITIES = 4096
+
+
+def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:
+    if caller is None or caller.kind is PrincipalKind.ANONYMOUS:
+        return msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
+    known = _identities.get(id(caller))
+    if known is not None and known[0] is caller:
+        return known[1]
+    made = msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
+    if len(_identities) >= _MAX_IDENTITIES:
+        _identities.clear()
+    _identities[id(caller)] = caller, made
+    return made
 
 
 def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, Any]:
@@ -124,14 +174,14 @@ def _session_context(caller: Caller, session: Session) -> dict[str, Any]:
     return context
 
 
-def _resource(target: Target) -> dict[str, str]:
-    resource = {"ARN": target.arn, "accountId": target.account}
-    try:
-        parsed = arn.parse(target.arn)
-    except errors.ArnError:
-        return resource
-    kind = _RESOURCE_TYPES.get((parsed.service, parsed.resource.partition("/")[0]))
-    return {**resource, "type": kind} if kind else resource
+@lru_cache(maxsize=4096)
+def _resource(target_arn: str, account: str) -> msgspec.Raw:
+    resource = {"ARN": target_arn, "accountId": account}
+    with contextlib.suppress(errors.ArnError):
+        parsed = arn.parse(target_arn)
+        if kind := _RESOURCE_TYPES.get((parsed.service, parsed.resource.partition("/")[0])):
+            resource["type"] = kind
+    return msgspec.Raw(_encoder.encode(resource))
 
 
 def _ours(ruling: Ruling | None) -> dict[str, Any]:
