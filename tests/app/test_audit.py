@@ -151,8 +151,7 @@ def test_a_change_shows_what_came_of_it() -> None:
             route=route("iam", "CreateUser", writes=True),
             request=iam.CreateUserRequest(UserName="bob"),
             response=iam.CreateUserResponse(User=user),
-        ),
-        os.urandom,
+        )
     )
     assert record["readOnly"] is False
     assert record["requestParameters"] == {"userName": "bob"}
@@ -379,5 +378,6 @@ def test_an_event_that_cannot_be_recorded_does_not_stop_the_trail(tmp_path: Path
     trail.write(event(request_id="even"))
     trail.close()
     lines = [json.loads(line) for line in text_of(tmp_path).splitlines()]
+    assert lines[0].pop("chain")
     assert lines[0] == {"requestID": "odd", "errorCode": "RecordNotMade"}
     assert lines[1]["requestID"] == "even"

@@ -21,13 +21,16 @@ from bailiwick.app.noise import noise
 from bailiwick.app.proxies import Proxies
 from bailiwick.core import ids
 from bailiwick.core.message import Header, Request, Response
-from bailiwick.pipeline import Pipeline
+from bailiwick.pipeline import Pipeline, Received
 
 log = structlog.get_logger()
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+Own = Callable[[Request], Response]
+"""A handler of a request that is no AWS call."""
 
 _DRAIN_FACTOR = 16  # how many times the limit is read and thrown away so that a client hears the refusal
 
@@ -49,13 +52,16 @@ class Edge:
         *,
         max_body: int,
         threads: int = 4,
-        own: Mapping[tuple[str, str], Callable[[Request], Response]] | None = None,
+        own: Mapping[tuple[str, str], Own] | None = None,
         proxies: Proxies | None = None,
+        stored: Callable[[], Future[None]] | None = None,
     ) -> None:
         """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
 
-        Of `proxies` it is believed for whom they ask.
+        Of `proxies` it is believed for whom they ask. With `stored`, no answer leaves before what that gives is
+        done.
         """
+        self._stored = stored
         self._proxies = proxies
         self._pipeline = pipeline
         self._max_body = max_body
@@ -76,10 +82,17 @@ class Edge:
                 return self._pool.submit(own, request)
             received = self._pipeline.receive(request)
             if received.quick:
-                return self._pipeline.answer(received)
-            return self._pool.submit(self._pipeline.answer, received)
+                answer = self._pipeline.answer(received)
+                return answer if self._stored is None else _after(self._stored(), answer)
+            return self._pool.submit(self._answer, received)
         except Exception as error:  # the pipeline answers its own failures: this one is the edge's
             return failure(error)
+
+    def _answer(self, received: Received) -> Response:
+        answer = self._pipeline.answer(received)
+        if self._stored is not None:
+            self._stored().result()
+        return answer
 
     def too_large(self, request: Request) -> Response:
         """The refusal of a body over the limit, in the form of the service that the head of the request names."""
@@ -186,6 +199,21 @@ class Body:
         if self._size > self.limit:
             raise BodyTooLarge
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def _after(stored: Future[None], answer: Response) -> Future[Response]:
+    """The answer, once that is done."""
+    later: Future[Response] = Future()
+
+    def settle(done: Future[None]) -> None:
+        error = done.exception()
+        if error is None:
+            later.set_result(answer)
+        else:
+            later.set_exception(error)
+
+    stored.add_done_callback(settle)
+    return later
 
 
 def failure(error: BaseException) -> Response:

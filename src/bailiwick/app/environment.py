@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 import structlog
 
 from bailiwick.app import home
 from bailiwick.app.audit import Trail
+from bailiwick.app.edge import Edge, Own
 from bailiwick.app.home import Deployment, Home, RootKey
 from bailiwick.app.settings import Settings
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
@@ -20,8 +23,13 @@ from bailiwick.directory.snapshot import Directory
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store, StoreError
+from bailiwick.trail.digest import Signer
+from bailiwick.trail.keeping import Keeper
 
 log = structlog.get_logger()
+
+DIGESTS = "audit-digests"
+"""The purpose of the key that signs the digests of the trail."""
 
 _USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used
 
@@ -45,6 +53,11 @@ class World:
         self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
         self._usage.start()
 
+    def edge(self, settings: Settings, own: Mapping[tuple[str, str], Own] | None = None) -> Edge:
+        """The way in, with further handlers by method and path."""
+        stored = self.trail.stored if self.trail and settings.audit_first else None
+        return Edge(self.pipeline, max_body=settings.max_body, own=own, proxies=settings.proxies, stored=stored)
+
     def close(self) -> None:
         """Write what is still in memory, and let go of everything."""
         self._ended.set()
@@ -65,7 +78,7 @@ class World:
 
 def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
-    trail = Trail(settings.audit or found.folder / home.AUDIT, rotate_bytes=settings.audit_rotate_bytes)
+    trail = _trail(settings.audit or found.folder / home.AUDIT, found.ring, settings)
     return World(found.deployment, found.ring, Store(found.database), trail, settings)
 
 
@@ -95,8 +108,14 @@ def in_memory(settings: Settings) -> Ephemeral:
     ring, store = KeyRing(os.urandom(ROOT_KEY_BYTES)), Store.in_memory()
     with store.transaction(write=True) as transaction:
         deployment, root = home.begin(transaction, settings, ring, adopted)
-    trail = Trail(settings.audit, rotate_bytes=settings.audit_rotate_bytes) if settings.audit else None
+    trail = _trail(settings.audit, ring, settings) if settings.audit else None
     return Ephemeral(World(deployment, ring, store, trail, settings), root)
+
+
+def _trail(folder: Path, ring: KeyRing, settings: Settings) -> Trail:
+    signer = Signer(ring.mac(DIGESTS, b""))
+    keeper = Keeper(folder, signer, keep_days=settings.audit_keep_days, keep_bytes=settings.audit_keep_bytes)
+    return Trail(folder, rotate_bytes=settings.audit_rotate_bytes, keeper=keeper)
 
 
 def _nowhere(event: Event) -> None:

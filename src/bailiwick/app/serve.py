@@ -61,7 +61,7 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
         return
     with closing(environment.on_folder(found, settings)) as world:
         run(
-            Edge(world.pipeline, max_body=settings.max_body, proxies=settings.proxies),
+            world.edge(settings),
             settings,
             listener,
             lambda: show(welcome),
@@ -115,8 +115,7 @@ def credentials_json(made: environment.Ephemeral, address: str) -> bytes:
 
 def ephemeral_edge(made: environment.Ephemeral, settings: Settings) -> Edge:
     """The edge of a server in memory, which alone can be reset."""
-    own = {(METHOD, PATH): Reset(made)}
-    return Edge(made.world.pipeline, max_body=settings.max_body, own=own, proxies=settings.proxies)
+    return made.world.edge(settings, own={(METHOD, PATH): Reset(made)})
 
 
 def run(edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:

@@ -106,6 +106,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit_rotate_bytes: Annotated[
         int, Meta(ge=4096, description="size at which a new audit file is begun; each day begins one too")
     ] = 64 << 20
+    audit_keep_days: Annotated[
+        int, Meta(ge=0, description="days after which an audit file is removed; 0 keeps all of them")
+    ] = 0
+    audit_keep_bytes: Annotated[
+        int, Meta(ge=0, description="bytes of audit files beyond which the oldest are removed; 0 keeps all of them")
+    ] = 0
+    audit_first: Annotated[
+        bool,
+        Meta(description="no answer leaves before its audit record is on disk, which takes longer"),
+    ] = False
     name_policies: Annotated[
         bool, Meta(description="refusals name the managed policy that denied, as AWS began to do in 2026")
     ] = False

@@ -22,7 +22,6 @@ from typing import Any
 import structlog
 
 from bailiwick.app import environment, logs
-from bailiwick.app.edge import Edge
 from bailiwick.app.home import Home
 from bailiwick.app.server import ServerError, listen, server
 from bailiwick.app.settings import Settings
@@ -113,7 +112,7 @@ def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     logs.configure(settings.log_level)
     try:
         world = environment.on_folder(home, settings)
-        edge = Edge(world.pipeline, max_body=settings.max_body, proxies=settings.proxies)
+        edge = world.edge(settings)
         serving = server(edge, settings, ready=lambda: line.send("ready"))
         listener = listen(settings.host, port, shared=True)
     except (ServerError, StoreError, OSError) as error:
