@@ -405,7 +405,8 @@ def server_requests(told: dict[str, str], host: str) -> list[tuple[str, bytes]]:
     }
     key = boto3.client("kms", **options).create_key()["KeyMetadata"]["Arn"]
     encrypt = {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}}
-    floor = f"GET /healthz HTTP/1.1\r\nhost: {host}\r\n".encode() + b"".join(b"x-%d: %b\r\n" % (n, b"y" * 60) for n in range(8))
+    padding = b"".join(b"x-%d: %b\r\n" % (n, b"y" * 60) for n in range(8))
+    floor = f"GET /healthz HTTP/1.1\r\nhost: {host}\r\n".encode() + padding
     found = [("the floor: /healthz with as large a head", floor + b"\r\n")]
     for name, service, request in (
         ("KMS Encrypt", "kms", request_of("kms", "Encrypt", encrypt, host)),

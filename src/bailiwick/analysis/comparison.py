@@ -6,10 +6,10 @@ careful one: that access is granted, that it is new, that it is public.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bailiwick.core.policy.patterns import Piece, Wildcard, pieces
+from bailiwick.core.policy.patterns import Piece, Wildcard, arn_fields, pieces
 from bailiwick.core.policy.syntax import Condition, Document, Statement
 
 # facts/policy.md section 4.9: a fixed value of one of these makes a statement about someone, not everyone
@@ -92,12 +92,42 @@ def _within(wide: Sequence[Piece], narrow: Sequence[Piece]) -> bool:
     return len(narrow) in row
 
 
+def _action_within(wide: str, narrow: str) -> bool:
+    """`covers` for patterns of actions: they have no case, and a wildcard does not stand for a service."""
+    wide, narrow = wide.lower(), narrow.lower()
+    return wide == "*" or (wide.partition(":")[0] == narrow.partition(":")[0] and covers(wide, narrow))
+
+
+def _actions_meet(one: str, other: str) -> bool:
+    return overlap(one.lower(), other.lower())
+
+
+def _resource_within(wide: str, narrow: str) -> bool:
+    """`covers` for patterns of resources, whatever the variables in them stand for."""
+    if wide in ("*", narrow):
+        return True
+    if narrow == "*" or "${" in wide:
+        return False
+    return all(map(covers, _fields(wide), _fields(narrow)))
+
+
+def _resources_meet(one: str, other: str) -> bool:
+    return "*" in (one, other) or all(map(overlap, _fields(one), _fields(other)))
+
+
+def _fields(pattern: str) -> list[str]:
+    """The six fields of an ARN's pattern; the first five have no case, in the last a variable may be anything."""
+    *head, tail = arn_fields(pattern)
+    before, variable, _ = tail.partition("${")
+    return [*(field.lower() for field in head), before + "*" if variable else tail]
+
+
 # --- the checks
 
 
 def not_granted(found: Document, actions: Sequence[str], resources: Sequence[str]) -> list[Reason]:
     """The statements by which one of these actions can be allowed on one of these resources; [] if none can."""
-    wanted = [(action.lower(), resource) for action in actions or ["*"] for resource in resources or ["*"]]
+    wanted = [(action, resource) for action in actions or ["*"] for resource in resources or ["*"]]
     return [
         Reason(statement.index, statement.sid)
         for statement in _allows(found)
@@ -145,21 +175,16 @@ def _denies(found: Document) -> Iterable[Statement]:
 
 def _may_act(statement: Statement, action: str) -> bool:
     if statement.not_action is not None:
-        return not any(covers(pattern.lower(), action) for pattern in statement.not_action)
-    return any(overlap(pattern.lower(), action) for pattern in statement.action or ())
+        return not any(_action_within(pattern, action) for pattern in statement.not_action)
+    return any(_actions_meet(pattern, action) for pattern in statement.action or ())
 
 
 def _may_cover(statement: Statement, resource: str) -> bool:
     if statement.not_resource is not None:
-        return not any(covers(pattern, resource) for pattern in statement.not_resource)
+        return not any(_resource_within(pattern, resource) for pattern in statement.not_resource)
     if statement.resource is None:
         return True  # a trust policy
-    return any(overlap(_plain(pattern), resource) for pattern in statement.resource)
-
-
-def _plain(pattern: str) -> str:
-    """A pattern in which a variable may stand for anything."""
-    return pattern if "${" not in pattern else pattern.partition("${")[0] + "*"
+    return any(_resources_meet(pattern, resource) for pattern in statement.resource)
 
 
 def _denied(found: Document, action: str, resource: str) -> bool:
@@ -168,22 +193,22 @@ def _denied(found: Document, action: str, resource: str) -> bool:
         not statement.conditions
         and (statement.principal is None or "*" in statement.principal.get("AWS", ()))
         and statement.not_principal is None
-        and any(covers(pattern.lower(), action) for pattern in statement.action or ())
-        and any(covers(pattern, resource) for pattern in statement.resource or ("*",) if "${" not in pattern)
+        and any(_action_within(pattern, action) for pattern in statement.action or ())
+        and any(_resource_within(pattern, resource) for pattern in statement.resource or ("*",))
         for statement in _denies(found)
     )
 
 
 def _denied_to_all(found: Document, statement: Statement) -> bool:
     actions, resources = statement.action or ("*",), statement.resource or ("*",)
-    return all(_denied(found, action.lower(), resource) for action in actions for resource in resources)
+    return all(_denied(found, action, resource) for action in actions for resource in resources)
 
 
 def _touches(deny: Statement, allow: Statement) -> bool:
     """Whether a Deny and an Allow may be about the same request."""
     actions, resources = allow.action or ("*",), allow.resource or ("*",)
-    return any(_may_act(deny, action.lower()) for action in actions) and any(
-        _may_cover(deny, _plain(resource)) for resource in resources
+    return any(_may_act(deny, action) for action in actions) and any(
+        _may_cover(deny, resource) for resource in resources
     )
 
 
@@ -193,8 +218,15 @@ def _touches(deny: Statement, allow: Statement) -> bool:
 def _includes(wide: Statement, narrow: Statement) -> bool:
     """Whether `wide` applies wherever `narrow` does."""
     return (
-        _listed(wide.action, wide.not_action, narrow.action, narrow.not_action, fold=True)
-        and _listed(wide.resource, wide.not_resource, narrow.resource, narrow.not_resource)
+        _listed(wide.action, wide.not_action, narrow.action, narrow.not_action, _action_within, _actions_meet)
+        and _listed(
+            wide.resource,
+            wide.not_resource,
+            narrow.resource,
+            narrow.not_resource,
+            _resource_within,
+            _resources_meet,
+        )
         and _principals(wide, narrow)
         and all(any(_implies(have, want) for have in narrow.conditions) for want in wide.conditions)
     )
@@ -205,25 +237,20 @@ def _listed(
     wide_not: Sequence[str] | None,
     narrow: Sequence[str] | None,
     narrow_not: Sequence[str] | None,
-    *,
-    fold: bool = False,
+    within: Callable[[str, str], bool],
+    meet: Callable[[str, str], bool],
 ) -> bool:
     """Whether an element (or its Not form) includes another."""
 
-    def text(pattern: str) -> str:
-        return pattern.lower() if fold else pattern
-
+    if wide is None and wide_not is None:
+        return narrow is None and narrow_not is None  # neither says, as in trust policies
     if wide is not None and "*" in wide:
         return True
     if narrow is not None:
         if wide is not None:
-            return all(any(covers(text(one), text(each)) for one in wide) for each in narrow)
-        return not any(overlap(text(one), text(each)) for one in wide_not or () for each in narrow)
-    if narrow_not is not None:
-        return wide_not is not None and all(
-            any(covers(text(each), text(one)) for each in narrow_not) for one in wide_not
-        )
-    return wide is None and wide_not is None  # neither says, as in trust policies
+            return all(any(within(one, each) for one in wide) for each in narrow)
+        return not any(meet(one, each) for one in wide_not or () for each in narrow)
+    return wide_not is not None and all(any(within(each, one) for each in narrow_not or ()) for one in wide_not)
 
 
 def _principals(wide: Statement, narrow: Statement) -> bool:
@@ -234,18 +261,24 @@ def _principals(wide: Statement, narrow: Statement) -> bool:
     if "*" in wide.principal.get("AWS", ()):
         return True
     return all(
-        any(_same_or_account(one, each) for one in wide.principal.get(kind, ()))
+        any(_same_principal(one, each) for one in wide.principal.get(kind, ()))
         for kind, values in narrow.principal.items()
         for each in values
     )
 
 
-def _same_or_account(wide: str, narrow: str) -> bool:
-    """Whether a principal is the other, or the account that it belongs to."""
-    if wide == narrow:
-        return True
-    account = wide.split(":")[4] if wide.endswith(":root") else wide
-    return account.isdigit() and (narrow == account or f"::{account}:" in narrow)
+def _same_principal(one: str, other: str) -> bool:
+    """Whether two principals are the same one; an account has two names.
+
+    An account does not include its users: it leaves the decision to their own policies, naming them does not.
+    """
+    return one == other or _account(one) == _account(other) != ""
+
+
+def _account(principal: str) -> str:
+    """The number of a principal that is an account, else ""."""
+    number = principal.split(":")[4] if principal.endswith(":root") else principal
+    return number if number.isdigit() else ""
 
 
 def _implies(have: Condition, want: Condition) -> bool:

@@ -31,7 +31,6 @@ log = structlog.get_logger()
 _PAUSE = 0.1  # seconds that a record may lie in the queue before it is written
 _RETRY = 1.0  # seconds between attempts of a disk that refuses
 _LAST_ATTEMPTS = 3  # at shutdown
-_MAX_BATCH = 4096
 
 
 class Trail:
@@ -105,8 +104,7 @@ class Trail:
             self._wake.wait(_PAUSE)
             self._wake.clear()
             closing = self._closing  # read first: what was queued before it was set is written in this round
-            while self._queue:
-                self._write_batch([self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))])
+            self._write_batch([self._queue.popleft() for _ in range(len(self._queue))])
             if self._keeper and (closing or self._keeper.is_due):
                 self._sign(self._keeper)
         if self._segment:

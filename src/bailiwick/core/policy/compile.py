@@ -203,18 +203,13 @@ def _none_covers(found: Sequence[_Pattern], closed: bool) -> Covers:
 
 def _prefix(text: str, *, has_variables: bool) -> str:
     """What the `ResourceName.key` of everything that this pattern covers begins with."""
-    *fields, tail = _six_fields(text)
+    *fields, tail = patterns.arn_fields(text)
     head = ":".join(fields).lower()
     literal = patterns.literal_prefix(head)
     if literal != head:
         return literal
     first = variables.template(tail, variables=has_variables, wildcards=True).parts[:1]
     return f"{head}:{first[0] if first and isinstance(first[0], str) else ''}"
-
-
-def _six_fields(text: str) -> list[str]:
-    fields = text.split(":", patterns.HEAD_FIELDS)
-    return fields + ["*"] * (patterns.HEAD_FIELDS + 1 - len(fields))
 
 
 def _resource(text: str, *, variables: bool, whole: bool) -> _Pattern:
@@ -228,7 +223,7 @@ def _resource(text: str, *, variables: bool, whole: bool) -> _Pattern:
     colons = text.count(":")
     if colons == 0 or (colons < patterns.HEAD_FIELDS and whole and "*" not in text):
         return lambda resource, context: False
-    *head, tail = _six_fields(text)
+    *head, tail = patterns.arn_fields(text)
     return _arn(head, tail, has_variables=variables)
 
 

@@ -221,6 +221,12 @@ def resource_name(text: str) -> ResourceName:
     return ResourceName(head, first, fields[HEAD_FIELDS], f"{head}:{fields[HEAD_FIELDS]}")
 
 
+def arn_fields(text: str) -> list[str]:
+    """The six fields of a pattern for ARNs; those that it lacks are `*`."""
+    fields = text.split(":", HEAD_FIELDS)
+    return fields + ["*"] * (HEAD_FIELDS + 1 - len(fields))
+
+
 def arn_head(fields: Sequence[str]) -> Callable[[ResourceName], bool]:
     """Whether the first five fields of a resource are what these five patterns describe, ignoring case."""
     head = plain_head(fields)
