@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from bailiwick.app.direct import DirectProtocol
+from bailiwick.app.direct import DirectProtocol, Outbox
 from bailiwick.app.edge import Edge
 from bailiwick.app.protocol import GuardedProtocol, Limits
 from bailiwick.app.settings import Settings
@@ -106,7 +106,9 @@ def server(edge: Edge, settings: Settings, ready: Callable[[], None], *, direct:
         body_timeout=settings.body_timeout,
     )
     protocol = (
-        partial(DirectProtocol, limits=limits, edge=edge) if direct else partial(GuardedProtocol, limits=limits)
+        partial(DirectProtocol, limits=limits, edge=edge, outbox=Outbox())
+        if direct
+        else partial(GuardedProtocol, limits=limits)
     )
     config = uvicorn.Config(
         cast(Any, edge),

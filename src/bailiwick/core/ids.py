@@ -14,6 +14,7 @@ Entropy = Callable[[int], bytes]
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _SECRET_BYTES = 30
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _ACCOUNT_MASK = 0x7FFFFFFFFF80
 
 
@@ -47,8 +48,7 @@ def account_of(identifier: str) -> str | None:
 def request_id(entropy: Entropy) -> str:
     """A random UUID (RFC 9562, version 4) in its text form."""
     digits = entropy(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 def _body(account: str, length: int, entropy: Entropy) -> str:

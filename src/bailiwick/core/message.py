@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +16,7 @@ class Header(NamedTuple):
     value: str
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, dict=True):
     """One HTTP request as it arrived.
 
     `path` and `query` are the request target as sent, percent-encoding untouched, split at the first `?`.
@@ -30,15 +32,24 @@ class Request(msgspec.Struct, frozen=True):
     source: str = "127.0.0.1"
     secure: bool = False
 
+    @cached_property
+    def fields(self) -> Mapping[str, str]:
+        """The headers by name; of those that are repeated, the first."""
+        return dict(self.headers[::-1])
+
+    @property
+    def repeats(self) -> bool:
+        """Whether some header is there more than once."""
+        return len(self.fields) < len(self.headers)
+
     def header(self, name: str) -> str | None:
         """The value of the first header called `name` (lower case), or None."""
-        for header in self.headers:
-            if header[0] == name:
-                return header[1]
-        return None
+        return self.fields.get(name)
 
     def all(self, name: str) -> list[str]:
         """Every value of the header called `name` (lower case), in order of arrival."""
+        if not self.repeats:
+            return [self.fields[name]] if name in self.fields else []
         return [header[1] for header in self.headers if header[0] == name]
 
 

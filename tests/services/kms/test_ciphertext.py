@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
@@ -9,16 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.services.kms import ciphertext
-from bailiwick.services.kms.ciphertext import BadCiphertext, Origin
+from bailiwick.services.kms.ciphertext import BadCiphertext, Origin, Sealing
 
 ORIGIN = Origin("123456789012", "12345678-1234-4234-8234-123456789012", "ab" * 32)
 MATERIAL, RANDOM = bytes(range(32)), bytes(range(100, 128))
 contexts = st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=4)
 
 
+def seal(
+    material: bytes, origin: Origin, plaintext: bytes, context: Mapping[str, str] | None, random: bytes
+) -> bytes:
+    """One ciphertext, with a salt and a nonce of these bytes."""
+    pieces = iter((random[:16], random[16:]))
+    return Sealing(material, origin).seal(plaintext, context, lambda size: next(pieces))
+
+
 def test_a_vector_of_version_one() -> None:
     """Data encrypted today opens in ten years: this must never change."""
-    blob = ciphertext.seal(MATERIAL, ORIGIN, b"attack at dawn", {"a": "b"}, RANDOM)
+    blob = seal(MATERIAL, ORIGIN, b"attack at dawn", {"a": "b"}, RANDOM)
     assert blob.hex() == (
         "42574b43010100001cbe991a1412345678123442348234123456789012"
         + "ab" * 32
@@ -33,7 +44,7 @@ VECTOR_TAIL = "4f8fe3d51db5f8e5d2857140507756bc5f6bb8f2b0b031911b6bf88845e2"
 
 
 def test_the_message_key_is_that_of_sp_800_108() -> None:
-    header = ciphertext.seal(MATERIAL, ORIGIN, b"", None, RANDOM)[:89]
+    header = seal(MATERIAL, ORIGIN, b"", None, RANDOM)[:89]
     other = KBKDFHMAC(
         algorithm=SHA256(),
         mode=Mode.CounterMode,
@@ -50,7 +61,7 @@ def test_the_message_key_is_that_of_sp_800_108() -> None:
 
 @given(plaintext=st.binary(max_size=200), context=contexts, random=st.binary(min_size=28, max_size=28))
 def test_round_trip(plaintext: bytes, context: dict[str, str], random: bytes) -> None:
-    blob = ciphertext.seal(MATERIAL, ORIGIN, plaintext, context, random)
+    blob = seal(MATERIAL, ORIGIN, plaintext, context, random)
     assert ciphertext.read(blob) == ORIGIN
     assert ciphertext.open_blob(MATERIAL, blob, dict(reversed(context.items()))) == plaintext
     assert len(blob) == len(plaintext) + 105
@@ -58,7 +69,7 @@ def test_round_trip(plaintext: bytes, context: dict[str, str], random: bytes) ->
 
 @given(data=st.data(), context=contexts)
 def test_a_changed_bit_or_context_or_material_is_refused(data: st.DataObject, context: dict[str, str]) -> None:
-    blob = ciphertext.seal(MATERIAL, ORIGIN, b"plaintext", context, RANDOM)
+    blob = seal(MATERIAL, ORIGIN, b"plaintext", context, RANDOM)
     position = data.draw(st.integers(0, len(blob) - 1))
     changed = (
         blob[:position] + bytes((blob[position] ^ (1 << data.draw(st.integers(0, 7))),)) + blob[position + 1 :]
@@ -85,3 +96,13 @@ def test_whatever_arrives_is_read_or_refused(blob: bytes) -> None:
         return
     with pytest.raises(BadCiphertext):
         ciphertext.open_blob(MATERIAL, blob, None)
+
+
+def test_a_message_key_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ciphertext, "MESSAGES", 3)
+    sealing = Sealing(MATERIAL, ORIGIN)
+    blobs = [sealing.seal(b"x", None, os.urandom) for _ in range(8)]
+    salts, nonces = [blob[61:77] for blob in blobs], {blob[77:89] for blob in blobs}
+    assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [3, 3, 2]
+    assert len(nonces) == 8
+    assert {ciphertext.open_blob(MATERIAL, blob, None) for blob in blobs} == {b"x"}

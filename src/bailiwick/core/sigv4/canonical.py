@@ -7,6 +7,7 @@ whose encoding clients vary. `%2F` never becomes a slash.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
 
 from bailiwick.core.message import Header, Request
@@ -32,7 +33,9 @@ def request(
             message.method,
             uri(message.path, s3=s3),
             query(message.query, leave_out),
-            headers(message.headers, signed_headers),
+            _headers_once(message.fields, signed_headers)
+            if not message.repeats
+            else headers(message.headers, signed_headers),
             ";".join(signed_headers),
             payload_hash,
         )
@@ -84,12 +87,21 @@ def headers(present: tuple[Header, ...], signed: tuple[str, ...]) -> str:
     seen: set[str] = set()
     for name, value in present:
         if name in values:
-            folded = (
-                _BLANKS.sub(" ", value.strip(" \t\r\n")) if "  " in value or "\t" in value else value.strip(" ")
-            )
+            folded = _folded(value)
             values[name] = f"{values[name]},{folded}" if name in seen else folded
             seen.add(name)
     return "".join(f"{name}:{value}\n" for name, value in values.items())
+
+
+def _headers_once(present: Mapping[str, str], signed: tuple[str, ...]) -> str:
+    """The same where no header is repeated."""
+    return "".join([f"{name}:{_folded(present[name]) if name in present else ''}\n" for name in signed])
+
+
+def _folded(value: str) -> str:
+    if "  " in value or "\t" in value:
+        return _BLANKS.sub(" ", value.strip(" \t\r\n"))
+    return value.strip(" ")
 
 
 def _encoded(text: str) -> str:

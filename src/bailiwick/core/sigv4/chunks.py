@@ -21,7 +21,7 @@ from bailiwick.core.errors import IncompleteSignature, SignatureMismatch
 from bailiwick.core.message import Request
 from bailiwick.core.sigv4 import asymmetric, checksums
 from bailiwick.core.sigv4.claim import SIGV4, SIGV4A, Claim
-from bailiwick.core.sigv4.verify import signing_key
+from bailiwick.core.sigv4.verify import signer
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
 MAX_CHUNK = 16 << 20
@@ -207,8 +207,8 @@ def _holds(claim: Claim, secret: str, signature: str, to_sign: str) -> bool:
         if re.fullmatch("([0-9a-f]{2}){8,72}", plain, re.ASCII) is None:
             return False
         return asymmetric.holds(scope.access_key_id, secret, plain, to_sign)
-    key = signing_key(secret, scope.date, scope.region, scope.service)
-    return hmac.compare_digest(hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex(), signature)
+    sign = signer(secret, scope.date, scope.region, scope.service)
+    return hmac.compare_digest(sign(to_sign.encode("latin-1")).hex(), signature)
 
 
 def _declared_trailers(request: Request) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -38,7 +39,7 @@ _ONCE = frozenset(
 )
 
 
-class Scope(msgspec.Struct, frozen=True):
+class Scope(msgspec.Struct, frozen=True, dict=True):
     """What a credential says before the signature; the same for many requests of one client.
 
     The scope of SigV4A has no region: there it is empty, and the claim has a region set.
@@ -52,7 +53,7 @@ class Scope(msgspec.Struct, frozen=True):
     terminator: str
     signed_headers: tuple[str, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The credential scope, as it stands in the string to sign."""
         region = f"{self.region}/" if self.algorithm == SIGV4 else ""
@@ -115,7 +116,7 @@ def read(request: Request) -> Claim:
     return Claim(scope, signature, timestamp, epoch, once.get("x-amz-security-token"), region_set=regions)
 
 
-def must_be_signed(name: str, once: dict[str, str], scope: Scope) -> None:
+def must_be_signed(name: str, once: Mapping[str, str], scope: Scope) -> None:
     """A header that changes what the request means must be covered, or anyone could change it."""
     if name in once and name not in scope.signed_headers:
         raise IncompleteSignature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -172,24 +173,21 @@ def time_of(text: str) -> tuple[str, int]:
     return when.strftime("%Y%m%dT%H%M%SZ"), int(when.timestamp())
 
 
-def _headers(request: Request) -> tuple[str | None, dict[str, str]]:
-    """The Authorization header, and those headers that may be there once only."""
-    authorization: str | None = None
-    once: dict[str, str] = {}
-    for name, value in request.headers:
-        if name in _ONCE:
-            if name in once:
-                raise IncompleteSignature(f"The request has more than one '{name}' header.")
-            once[name] = value
-        elif name == "authorization":
-            if authorization is not None:
-                raise IncompleteSignature("The request has more than one 'Authorization' header.")
-            authorization = value
+def _headers(request: Request) -> tuple[str | None, Mapping[str, str]]:
+    """The Authorization header, and all headers by name, of which those that matter are there once only."""
+    if request.repeats:
+        names = [name for name, _ in request.headers]
+        for name in (*sorted(_ONCE), "authorization"):
+            if names.count(name) > 1:
+                shown = "Authorization" if name == "authorization" else name
+                raise IncompleteSignature(f"The request has more than one '{shown}' header.")
+    fields = request.fields
+    authorization = fields.get("authorization")
     if authorization is not None and len(authorization) > _MAX_HEADER:
         raise IncompleteSignature("The Authorization header is too long.")
-    if len(once.get("x-amz-security-token", "")) > MAX_TOKEN:
+    if len(fields.get("x-amz-security-token", "")) > MAX_TOKEN:
         raise IncompleteSignature("The X-Amz-Security-Token header is too long.")
-    return authorization, once
+    return authorization, fields
 
 
 # -- The Authorization header -----------------------------------------------------------------------------

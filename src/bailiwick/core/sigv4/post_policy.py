@@ -16,7 +16,7 @@ import msgspec
 
 from bailiwick.core.errors import IncompleteSignature, RequestSkewed, SignatureMismatch
 from bailiwick.core.sigv4.claim import SIGV4, Claim, check_signature, scope_of, time_of
-from bailiwick.core.sigv4.verify import signing_key
+from bailiwick.core.sigv4.verify import signer
 
 _REQUIRED = ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
 _MAX_POLICY = 20_000
@@ -46,10 +46,8 @@ def verify(fields: Mapping[str, str], claim: Claim, secret: str, *, now: float, 
     not keep to its policy.
     """
     scope = claim.scope
-    key = signing_key(secret, scope.date, scope.region, scope.service)
-    if not hmac.compare_digest(
-        hmac.digest(key, fields["policy"].encode("latin-1", "replace"), "sha256").hex(), claim.signature
-    ):
+    sign = signer(secret, scope.date, scope.region, scope.service)
+    if not hmac.compare_digest(sign(fields["policy"].encode("latin-1", "replace")).hex(), claim.signature):
         raise SignatureMismatch(
             "The request signature we calculated does not match the signature you provided. Check your key and "
             "signing method.",

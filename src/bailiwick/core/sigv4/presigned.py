@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from bailiwick.core.errors import IncompleteSignature, MissingAuthentication
@@ -28,8 +29,8 @@ def is_presigned(query: str) -> bool:
     return any(field.partition("=")[0] in _SIGNS for field in query.split("&"))
 
 
-def read(query: str, once: dict[str, str]) -> Claim:
-    """The claim in a query string; `once` are the headers that may be there once only.
+def read(query: str, once: Mapping[str, str]) -> Claim:
+    """The claim in a query string; `once` are the headers by name.
 
     Raises MissingAuthentication for an algorithm that is not ours, IncompleteSignature for what lacks, is there
     twice, or cannot be read.

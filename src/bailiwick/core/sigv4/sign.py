@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4 import canonical
 from bailiwick.core.sigv4.claim import SIGV4, SIGV4A, Claim, Scope
 from bailiwick.core.sigv4.rules import STRICT, UNSIGNED_PAYLOAD, Rules
-from bailiwick.core.sigv4.verify import TERMINATOR, signing_key, string_to_sign
+from bailiwick.core.sigv4.verify import TERMINATOR, signer, string_to_sign
 
 # Headers that proxies and HTTP libraries change or add on the way (facts/sigv4.md section 2.3).
 _NEVER_SIGNED = {
@@ -109,8 +108,8 @@ def _signature(scope: Scope, secret: str, to_sign: str) -> str:
         from bailiwick.core.sigv4 import asymmetric
 
         return asymmetric.sign(scope.access_key_id, secret, to_sign)
-    key = signing_key(secret, scope.date, scope.region, scope.service)
-    return hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
+    sign = signer(secret, scope.date, scope.region, scope.service)
+    return sign(to_sign.encode("latin-1")).hex()
 
 
 def _stamp(now: float) -> str:

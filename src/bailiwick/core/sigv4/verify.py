@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from bailiwick.core.errors import RequestSkewed, ScopeMismatch, SignatureMismatch
+from bailiwick.core.mac import Mac
 from bailiwick.core.message import Request
 from bailiwick.core.sigv4 import canonical
 from bailiwick.core.sigv4.claim import SIGV4, SIGV4A, Claim
@@ -88,8 +89,13 @@ def string_to_sign(claim: Claim, canonical_request: str) -> str:
 
 
 @lru_cache(maxsize=_SIGNING_KEYS_REMEMBERED)
+def signer(secret: str, date: str, region: str, service: str) -> Mac:
+    """What signs with the key of one day, region and service. Kept, for a secret signs all day."""
+    return Mac(signing_key(secret, date, region, service))
+
+
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service: four HMACs from the secret. Kept, for a secret signs all day."""
+    """The key of one day, region and service: four HMACs from the secret."""
     key = ("AWS4" + secret).encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode("latin-1"), "sha256")
@@ -103,8 +109,8 @@ def _canonical(request: Request, claim: Claim, payload: str, rules: Rules, leave
 def _holds(claim: Claim, secret: str, to_sign: str) -> bool:
     scope = claim.scope
     if scope.algorithm == SIGV4:
-        key = signing_key(secret, scope.date, scope.region, scope.service)
-        return hmac.compare_digest(hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex(), claim.signature)
+        sign = signer(secret, scope.date, scope.region, scope.service)
+        return hmac.compare_digest(sign(to_sign.encode("latin-1")).hex(), claim.signature)
     from bailiwick.core.sigv4 import asymmetric  # elliptic curves are slow to import, and few need them
 
     return asymmetric.holds(scope.access_key_id, secret, claim.signature, to_sign)

@@ -21,18 +21,18 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MATERIAL_BYTES = 32
-RANDOM_BYTES = 28  # salt and nonce
+MESSAGES = 1 << 20
 MAX_CONTEXT_BYTES = 8192
 _PREFIX = b"BWKC\x01\x01\x00"
 _HEADER = 89
-_TAG = 16
+_SALT, _NONCE, _TAG = 16, 12, 16
 
 
 class BadCiphertext(Exception):
@@ -47,22 +47,46 @@ class Origin(msgspec.Struct, frozen=True):
     material_id: str
 
 
-def seal(
-    material: bytes, origin: Origin, plaintext: bytes, context: Mapping[str, str] | None, random: bytes
-) -> bytes:
-    """Encrypt under 32 bytes of material, with 28 fresh random bytes. Raises ValueError for a context too large."""
-    salt, nonce = random[:16], random[16:]
-    header = b"".join(
-        (
-            _PREFIX,
-            int(origin.account).to_bytes(6, "big"),
-            uuid.UUID(origin.key_id).bytes,
-            bytes.fromhex(origin.material_id),
-            salt,
-            nonce,
+class Sealing:
+    """Encrypts under a material, with one message key for many ciphertexts: a new salt, so a new key, in time.
+
+    INVARIANT: one message key seals no more than about MESSAGES ciphertexts, which keeps two random nonces of it
+    from meeting (SP 800-38D, section 8.3, allows 2^32).
+    """
+
+    __slots__ = ("_current", "_left", "_material", "_origin")
+
+    def __init__(self, material: bytes, origin: Origin) -> None:
+        """Take 32 bytes of material and what a ciphertext is to say of them."""
+        self._material = material
+        self._origin = origin
+        self._left = 0
+        self._current: tuple[bytes, AESGCM] | None = None  # always read and replaced as one
+
+    def seal(self, plaintext: bytes, context: Mapping[str, str] | None, random: Callable[[int], bytes]) -> bytes:
+        """Encrypt; `random` gives that many fresh random bytes. Raises ValueError for a context too large."""
+        current = self._current
+        if current is None or self._left == 0:
+            self._current = current = self._with(random(_SALT))
+            self._left = MESSAGES
+        self._left -= 1
+        start, cipher = current
+        nonce = random(_NONCE)
+        header = start + nonce
+        return header + cipher.encrypt(nonce, plaintext, header + canonical(context))
+
+    def _with(self, salt: bytes) -> tuple[bytes, AESGCM]:
+        """What a header begins with, and the cipher, of this salt."""
+        start = b"".join(
+            (
+                _PREFIX,
+                int(self._origin.account).to_bytes(6, "big"),
+                uuid.UUID(self._origin.key_id).bytes,
+                bytes.fromhex(self._origin.material_id),
+                salt,
+            )
         )
-    )
-    return header + AESGCM(_message_key(material, header)).encrypt(nonce, plaintext, header + canonical(context))
+        return start, AESGCM(_message_key(self._material, start))
 
 
 def read(blob: bytes) -> Origin:

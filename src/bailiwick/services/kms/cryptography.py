@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from bailiwick.api import Call, ValidationError, nothing
 from bailiwick.services.kms import ciphertext, grants, shapes, states
-from bailiwick.services.kms.ciphertext import BadCiphertext, Origin
+from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import (
@@ -119,10 +119,8 @@ def generate_random(
 
 
 def _sealed(call: Call, key: Key, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
-    origin = Origin(key.account, key.id, key.material)
-    random = call.environment.noise(ciphertext.RANDOM_BYTES)
     try:
-        return ciphertext.seal(key.materials[key.material], origin, plaintext, context, random)
+        return key.sealing.seal(plaintext, context, call.environment.noise)
     except ValueError as error:
         raise ValidationError(str(error)) from None
 

@@ -16,6 +16,7 @@ from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import tables
+from bailiwick.services.kms.ciphertext import Origin, Sealing
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"
@@ -24,7 +25,7 @@ _PURPOSE = "kms-material"
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A KMS key. `materials` are secret, by id; its repr shows none of them."""
+    """A KMS key. `materials` are secret, by id; its repr shows none of them. `sealing` is with the newest."""
 
     arn: str
     account: str
@@ -43,6 +44,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     layer: Layer
     context: dict[str, Value]
     materials: dict[str, bytes]
+    sealing: Sealing
 
     def __repr__(self) -> str:
         return f"Key({self.arn}, {self.state})"
@@ -118,6 +120,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         layer=compiled(row.policy, pins),
         context=_context(transaction, arn, row.spec, row.usage, row.origin),
         materials=materials,
+        sealing=Sealing(materials[row.material], Origin(row.account, row.id, row.material)),
     )
 
 
