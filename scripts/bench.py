@@ -31,6 +31,7 @@ from bailiwick import wire
 from bailiwick.api import Environment
 from bailiwick.app.audit import Trail
 from bailiwick.app.noise import noise
+from bailiwick.authorization import context_of
 from bailiwick.core.message import Header, Request
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers, decide
@@ -42,7 +43,7 @@ from bailiwick.core.sigv4 import sign, verify
 from bailiwick.core.sigv4.claim import read
 from bailiwick.directory import access_keys, accounts
 from bailiwick.directory.snapshot import Directory
-from bailiwick.pipeline import Pipeline, context_of
+from bailiwick.pipeline import Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,13 +22,13 @@ import structlog
 
 from bailiwick import api
 from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
+from bailiwick.authorization import Authorizer
 from bailiwick.core import errors, ids
 from bailiwick.core.formats import SessionKind, seal_message
 from bailiwick.core.message import Header, Request, Response
-from bailiwick.core.policy.decide import Layers, Ruling, decide
+from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.message import authorization_message
-from bailiwick.core.policy.question import Principal, PrincipalKind, Question, Value
-from bailiwick.core.policy.refusal import access_denied
+from bailiwick.core.policy.question import Principal, PrincipalKind
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules
@@ -123,6 +121,7 @@ class Pipeline:
         self.store = store
         self.directory = directory
         self.audit = audit
+        self._authorizer = Authorizer()
         self.routes: dict[tuple[str, str], Route] = {
             (service.name, operation.name): _route(service, operation)
             for service in services
@@ -219,7 +218,7 @@ class Pipeline:
                 target = call.operation.find(call, request)
                 targets = (target, *target.also)
                 for each in targets:
-                    ruling = authorize(call, each)
+                    ruling = self._authorizer.authorize(call, each)
                 for each in targets:
                     if each.absent is not None:
                         raise each.absent  # a stranger cannot tell "missing" from "not yours"
@@ -283,62 +282,6 @@ class Pipeline:
             caller=caller,
             error=error,
         )
-
-
-def authorize(call: Call, target: Target) -> Ruling:
-    """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not."""
-    caller = call.caller
-    question = Question(
-        caller.principal,
-        target.action or call.operation.action,
-        target.arn,
-        target.account,
-        context_of(call, target),
-        target.rule,
-    )
-    layers = Layers(
-        identity=caller.identity,
-        boundary=caller.boundary,
-        session=caller.session_policy,
-        resource=target.policy,
-    )
-    ruling = Ruling(question, layers, decide(question, layers))
-    if not ruling.decision.allowed:
-        named = call.environment.names_policies
-        raise api.AccessDenied(access_denied(question, ruling.decision, target.label, names_policy=named), ruling)
-    return ruling
-
-
-def context_of(call: Call, target: Target) -> dict[str, Value]:
-    """The condition keys of a question: the target's, the caller's, and those of every request.
-
-    The target's come first, so that nothing taken from the input can stand in for a global key.
-    Source: facts/policy.md section 3.2.
-    """
-    session = call.caller.session
-    context: dict[str, Value] = {
-        **target.context,
-        **call.caller.context,
-        "aws:currenttime": _iso(int(call.now)),
-        "aws:epochtime": str(int(call.now)),
-        "aws:sourceip": call.source,
-        "aws:securetransport": "true" if call.secure else "false",
-        "aws:requestedregion": call.region,
-        "aws:resourceaccount": target.account,
-        "aws:viaawsservice": "false",
-    }
-    if call.user_agent:
-        context["aws:useragent"] = call.user_agent
-    if call.referer:
-        context["aws:referer"] = call.referer
-    if session is not None and session.mfa is not None:
-        context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
-    return context
-
-
-@lru_cache(maxsize=8)
-def _iso(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _route(service: Service, operation: Operation) -> Route:

@@ -55,15 +55,10 @@ class Directory:
         `token` is the session token that came with the key. Raises UnknownToken for a key or token that is
         unknown, inactive or of someone who is gone, ExpiredToken for a session that has ended.
         """
-        with self.store.transaction() as transaction:
-            if token is None:
-                found = transaction.remember(
-                    "credential", access_key_id, lambda tx: self._long_term(tx, access_key_id)
-                )
-            else:
-                session = self._session(access_key_id, token, now)
-                found = transaction.remember("session", token, lambda tx: self._of_session(tx, session))
-        return found
+        if token is None:
+            return self.store.remembered("credential", access_key_id, lambda tx: self._long_term(tx, access_key_id))
+        session = self._session(access_key_id, token, now)
+        return self.store.remembered("session", token, lambda tx: self._of_session(tx, session))
 
     def _session(self, access_key_id: str, token: str, now: float) -> Session:
         try:

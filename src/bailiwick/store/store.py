@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bailiwick.store.backend import Backend
-from bailiwick.store.cache import Cache
+from bailiwick.store.cache import MISSING, Cache
 from bailiwick.store.errors import StoreUnavailable
 from bailiwick.store.sqlite import Folder, Memory
 from bailiwick.store.transaction import Transaction
+
+T = TypeVar("T")
 
 _CACHED_VALUES = 20_000
 
@@ -46,6 +49,14 @@ class Store:
     def transaction(self, *, write: bool = False) -> Transaction:
         """A new transaction, for a `with` statement."""
         return Transaction(self, write=write)
+
+    def remembered(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
+        """What `remember` gives in a read transaction of its own, for which there is no need if it is in memory."""
+        value: T | object = self.cache.get(kind, key)
+        if value is MISSING:
+            with self.transaction() as transaction:
+                return transaction.remember(kind, key, load)
+        return value  # type: ignore[return-value]  # what was put under this kind and key was a T
 
     def refresh(self) -> None:
         """Forget what other transactions have changed since the last call. Raises StoreUnavailable."""

@@ -66,10 +66,11 @@ class Segment:
 
     def append(self, records: Iterable[bytes]) -> None:
         """Write records (JSON objects) and have them on disk. Raises OSError, and then the file is as it was."""
-        lines, chain, count = [], self._chain, 0
+        lines, chain, count = list[bytes](), self._chain, 0
         for record in records:
-            chain = hashlib.sha256(chain + record[:-1]).digest()
-            lines.append(b'%b%b%b"}\n' % (record[:-1], _MEMBER, _text(chain)))
+            body = record[:-1]
+            chain = hashlib.sha256(chain + body).digest()
+            lines += (body, _MEMBER, _text(chain), b'"}\n')
             count += 1
         data = b"".join(lines)
         try:

@@ -23,7 +23,8 @@ def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
     """The input of an operation as plain values. Raises MalformedInput."""
     if not operation.input:
         return {}
-    tree = form.parse(form.raw(request) or "")
+    text = form.raw(request) or ""
+    tree = form.parse(text) if text.count("&") > 1 else {}  # what found the operation has read Action and Version
     return _structure(operation.model, operation.model.shape(operation.input), tree)
 
 
@@ -105,19 +106,18 @@ def _numbered(node: Tree | str, group: str, name: str) -> list[Tree | str]:
 
 def body(operation: OperationModel, output: Any, request_id: str) -> bytes:
     """The XML of an answer: the members that have a value, in the model's order."""
-    service, parts = operation.model, [f'<{operation.name}Response xmlns="{operation.model.namespace}">']
-    is_ec2 = service.protocol == "ec2"
-    if is_ec2:
-        parts.append(f"<requestId>{request_id}</requestId>")
+    service, name, parts = operation.model, operation.name, list[str]()
     if operation.output and output is not None:
-        wrapper = "" if is_ec2 else operation.wrapper or f"{operation.name}Result"
-        parts.append(f"<{wrapper}>" if wrapper else "")
         Writer(service).structure(service.shape(operation.output), output, parts)
-        parts.append(f"</{wrapper}>" if wrapper else "")
-    if not is_ec2:
-        parts.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>")
-    parts.append(f"</{operation.name}Response>")
-    return "".join(parts).encode()
+        if service.protocol != "ec2":
+            wrapper = operation.wrapper or f"{name}Result"
+            parts = [f"<{wrapper}>", *parts, f"</{wrapper}>"]
+    told = "".join(parts)
+    if service.protocol == "ec2":
+        told = f"<requestId>{request_id}</requestId>{told}"
+    else:
+        told += f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+    return f'<{name}Response xmlns="{service.namespace}">{told}</{name}Response>'.encode()
 
 
 def json_body(operation: OperationModel, output: Any, request_id: str) -> bytes:

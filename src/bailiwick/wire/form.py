@@ -79,6 +79,8 @@ def _insert(tree: Tree, path: list[str], value: str) -> None:
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text  # ASCII already
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ from bailiwick.wire.structures import present, time_format
 _MAX_DEPTH = 64
 _MAX_NODES = 100_000
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL = re.compile("[^\t\n\x20-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # and what has a meaning
 
 
 class Node:
@@ -128,6 +129,9 @@ class Writer:
     def value(self, reference: Reference, tag: str, value: Any, parts: list[str]) -> None:
         """One value under an element's name; a flattened list or map is an element for each entry."""
         shape = self.service.shape(reference)
+        if shape.kind == "string" and reference.xml_namespace is None and isinstance(value, str):  # most of them
+            parts.append(f"<{tag}>{escaped(value)}</{tag}>")
+            return
         flattened = shape.flattened or reference.flattened
         if shape.kind == "list" and shape.member:
             if flattened:
@@ -196,7 +200,8 @@ def declared(namespace: Namespace | None) -> str:
 
 def escaped(text: str) -> str:
     """Text as XML character data; what XML 1.0 cannot hold becomes U+FFFD, carriage returns survive."""
-    if _NOT_XML.search(text):
-        text = _NOT_XML.sub("\ufffd", text)
+    if not _SPECIAL.search(text):
+        return text
+    text = _NOT_XML.sub("\ufffd", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("\r", "&#xD;")

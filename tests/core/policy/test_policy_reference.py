@@ -7,13 +7,14 @@ import random
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.analysis.answers import LAYERS, word
 from bailiwick.core.policy.compile import compile_policy
-from bailiwick.core.policy.decide import Layers, decide
+from bailiwick.core.policy.decide import Layers, decide, rests_on_context
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Principal, PrincipalKind, Question, Rule
 from reference.evaluator import evaluate
@@ -34,12 +35,12 @@ def levels(documents: list[list[dict[str, Any]]]) -> tuple[Layer, ...]:
     return tuple(layer(each) or Layer.EMPTY for each in documents)
 
 
-def of_engine(q: dict[str, Any]) -> tuple[str, str | None]:
-    """The engine's answer to a question in the reference's form."""
+def posed(q: dict[str, Any]) -> tuple[Question, Layers]:
+    """A question in the reference's form as the engine takes it."""
     policies = q["policies"]
     who = Principal(**{**q["principal"], "kind": PrincipalKind(q["principal"]["kind"])})
     context = {key: tuple(value) if isinstance(value, list) else value for key, value in q["context"].items()}
-    decision = decide(
+    return (
         Question(who, q["action"], q["resource"], q["account"], context, Rule(q["rule"])),
         Layers(
             identity=layer(policies["identity"]),
@@ -50,7 +51,26 @@ def of_engine(q: dict[str, Any]) -> tuple[str, str | None]:
             rcps=levels(policies["rcp"]),
         ),
     )
+
+
+def of_engine(q: dict[str, Any]) -> tuple[str, str | None]:
+    """The engine's answer to a question in the reference's form."""
+    decision = decide(*posed(q))
     return word(decision), LAYERS[decision.layer] if decision.layer else None
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_what_does_not_rest_on_the_context_is_the_same_in_every_context(batch: int) -> None:
+    draw = random.Random(1000 + batch)
+    fixed = 0
+    for _ in range(2500):
+        asked, layers = posed(question(draw))
+        if not rests_on_context(asked, layers):
+            fixed += 1
+            other = posed(question(draw))[0].context
+            for context in (other, {}):
+                assert decide(msgspec.structs.replace(asked, context=context), layers) == decide(asked, layers)
+    assert fixed > 100
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

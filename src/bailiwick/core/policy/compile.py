@@ -37,6 +37,7 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
     `covers` is None if it has neither Resource nor NotResource. `tests` are those of `written.conditions`,
     one for one; `holds` is all of them together, None if there are none. `services` are the only ones whose
     actions it can speak of, None for any; `prefixes` what the text of a resource that it covers begins with.
+    `varies` is true if the context of a request has a say in whether it applies.
     """
 
     written: Statement
@@ -49,6 +50,7 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
     not_principal: Named | None = None
     services: frozenset[str] | None = None
     prefixes: frozenset[str] = frozenset({""})
+    varies: bool = False
 
     @property
     def names_principals(self) -> bool:
@@ -133,6 +135,7 @@ def _statement(document: Document, statement: Statement, pins: Mapping[str, str]
         holds=conditions.all_of(tests) if tests else None,
         services=_services(statement),
         prefixes=_prefixes(document, statement),
+        varies=bool(statement.conditions) or any("${" in text for text in statement.resources),
         principal=named(statement.principal, pins) if statement.principal is not None else None,
         not_principal=named(statement.not_principal, pins) if statement.not_principal is not None else None,
     )

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from bailiwick.core.policy.evaluate import SILENT, Asked, Verdict, ask, of_control, of_principal, of_resource
 from bailiwick.core.policy.layer import Layer
+from bailiwick.core.policy.patterns import resource_name
 from bailiwick.core.policy.principals import Grant
 from bailiwick.core.policy.question import Decision, LayerKind, Match, PrincipalKind, Question, Rule
 
@@ -201,6 +202,19 @@ def hear(question: Question, layers: Layers) -> list[Heard]:
             if layer is not None and verdict is not None
         ),
     ]
+
+
+def rests_on_context(question: Question, layers: Layers) -> bool:
+    """Whether another context could change the answer: a statement that was asked has a condition or a variable."""
+    action, resource = question.action.lower(), resource_name(question.resource)
+    single = (layers.identity, layers.boundary, layers.session, layers.resource)
+    return any(
+        entry.statement.varies
+        for layer in (*single, *layers.scps, *layers.rcps)
+        if layer is not None
+        for entries in layer.candidates(action, resource)
+        for entry in entries
+    )
 
 
 def _on_resource(question: Question) -> LayerKind:
