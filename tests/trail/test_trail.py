@@ -96,14 +96,16 @@ def test_lines_cannot_be_taken_out_put_in_moved_or_lent(tmp_path: Path) -> None:
 
 def test_a_digest_sees_what_a_chain_cannot(tmp_path: Path) -> None:
     """Whoever can rewrite a file can rewrite its chain; or cut its end; or take it away."""
-    made = written(tmp_path, [record(n) for n in range(4)])
+    made = written(tmp_path, [record(0), record(1)], [record(2), record(3)])
     keeper = Keeper(tmp_path, SIGNER)
     keeper.closed(made.state)
     keeper.sign(None)
     path = tmp_path / made.name
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:3]))
-    assert report(tmp_path).problems == [f"{made.name}: 3 records, where a digest vouches for 4"]
+    assert report(tmp_path).problems == [f"{made.name}: after 2 records: the last block has no chain"]
+    path.write_bytes(b"".join(lines[:2]))
+    assert report(tmp_path).problems == [f"{made.name}: 2 records, where a digest vouches for 4"]
     path.unlink()
     written(tmp_path, [record(n, errorCode="forged") for n in range(4)])
     assert report(tmp_path).problems == [f"{made.name}: after 4 records: not what a digest vouches for"]
@@ -140,7 +142,7 @@ def test_a_crash_leaves_a_note_and_is_taken_over(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + record(2)[:40])
     found = report(tmp_path)
     assert found.problems == []
-    assert found.notes == [f"{made.name}: the last line was cut short, as by a crash; 2 are good"]
+    assert found.notes == [f"{made.name}: the last block was cut short, as by a crash; 2 are good"]
     Keeper(tmp_path, SIGNER).sign(None)  # the next process
     assert report(tmp_path).vouched == 2
     Keeper(tmp_path, SIGNER).sign(None)  # and the one after it has nothing to add

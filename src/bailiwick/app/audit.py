@@ -28,7 +28,7 @@ from bailiwick.trail.segment import Segment
 
 log = structlog.get_logger()
 
-_PAUSE = 0.1  # seconds that a record may lie in the queue before it is written
+_PAUSE = 0.2  # seconds that a record may lie in the queue before it is written
 _RETRY = 1.0  # seconds between attempts of a disk that refuses
 _LAST_ATTEMPTS = 3  # at shutdown
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bailiwick.app.protocol import Limits
 
-_NOT_IN_A_HEADER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_IN_A_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Exchange:
@@ -152,7 +152,7 @@ class DirectProtocol(GuardedProtocol):
         exchange = Exchange(self, keep_alive=lasts)
         self.cycle = cast(Any, exchange)
         try:
-            exchange.body = self._edge.body(self.headers)
+            exchange.body = self._edge.body(self._declared, waits=self.expect_100_continue)
         except BodyTooLarge:
             exchange.too_large = True
         if self._turn is None and not self._waiting and not self.flow.write_paused:
@@ -300,12 +300,12 @@ class DirectProtocol(GuardedProtocol):
 
 def head_of(response: Response) -> bytes:
     """The header lines of an answer, its length among them. Raises ValueError for what no header may hold."""
-    lines = [f"{name}: {value}\r\n" for name, value in response.headers]
-    lines.append(f"content-length: {len(response.body)}\r\n")
-    text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or _NOT_IN_A_HEADER.search(text):
+    lines = [f"{name}: {value}" for name, value in response.headers]
+    told = "".join(lines)
+    if not told.isprintable() and _NOT_IN_A_HEADER.search(told):
         raise ValueError("a header of the answer holds a control character")
-    return text.encode("latin-1")
+    lines.append(f"content-length: {len(response.body)}\r\n")
+    return "\r\n".join(lines).encode("latin-1")
 
 
 @lru_cache(maxsize=4)

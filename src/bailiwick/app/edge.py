@@ -106,9 +106,9 @@ class Edge:
             answer = failure(error)
         return Response(answer.status, (*answer.headers, ("connection", "close")), answer.body)
 
-    def body(self, headers: Iterable[tuple[bytes, bytes]]) -> Body:
-        """What will receive the body of a request with these headers. Raises BodyTooLarge."""
-        return Body(self._max_body, headers)
+    def body(self, declared: int, *, waits: bool) -> Body:
+        """What will receive a body of `declared` bytes. `waits`: its sender does (Expect). Raises BodyTooLarge."""
+        return Body(self._max_body, declared, waits=waits)
 
     def request(
         self,
@@ -155,7 +155,9 @@ class Edge:
         await _write(answer, send)
 
     async def _received(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
-        body, more = self.body(headers), True
+        fields = dict(headers)
+        waits = fields.get(b"expect", b"").lower() == b"100-continue"
+        body, more = self.body(int(fields.get(b"content-length", b"0")), waits=waits), True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -175,17 +177,12 @@ class Edge:
 class Body:
     """A body as it arrives, up to the limit."""
 
-    def __init__(self, limit: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the headers, which may say already that it will be too large. Raises BodyTooLarge."""
+    def __init__(self, limit: int, declared: int, *, waits: bool) -> None:
+        """Take what the head says of it, which may be already that it is too large. Raises BodyTooLarge."""
         self.limit = limit
+        self.waits = waits
         self._chunks: list[bytes] = []
-        self._size = declared = 0
-        self.waits = False
-        for name, value in headers:
-            if name == b"content-length":
-                declared = int(value)
-            elif name == b"expect":
-                self.waits = value.lower() == b"100-continue"
+        self._size = 0
         if declared > limit and (self.waits or declared > limit * _DRAIN_FACTOR):
             raise BodyTooLarge
 

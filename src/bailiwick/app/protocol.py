@@ -81,6 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._deaf = False  # nothing that still arrives is read
         self._head_bytes = 0
+        self._declared = 0  # bytes of the body that is to come
 
     # -- Bytes ------------------------------------------------------------------------------------------
 
@@ -147,13 +148,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stage = Stage.BODY
 
     def _checked_head(self) -> Refusal | None:
-        size, framed = len(self.url), False
+        size, framed, self._declared = len(self.url), False, 0
         for name, value in self.headers:
             size += len(name) + len(value) + 4
             if name in _FRAMING:
                 if framed or (name == b"transfer-encoding" and value.strip() != b"chunked"):
                     return Refusal.AMBIGUOUS  # RFC 9112, 6.1 and 6.3
                 framed = True
+                if name == b"content-length":
+                    self._declared = int(value)
             elif name == b"expect":
                 self.expect_100_continue = value.lower() == b"100-continue"
         if len(self.headers) > self._limits.max_headers or size > self._limits.max_header_bytes:

@@ -16,7 +16,7 @@ from bailiwick.app import environment, home, workers
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.reset import METHOD, PATH, Reset
-from bailiwick.app.server import listen, reserve, server
+from bailiwick.app.server import listen, reserve, server, serves_only
 from bailiwick.app.settings import Settings, data_folder
 from bailiwick.app.welcome import Welcome, endpoint, reminder, show
 from bailiwick.store import Store
@@ -120,5 +120,6 @@ def ephemeral_edge(made: environment.Ephemeral, settings: Settings) -> Edge:
 
 def run(edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve in this process until told to end; what is in flight is finished first."""
+    serves_only()
     with closing(edge):
         server(edge, settings, ready).run([listener])

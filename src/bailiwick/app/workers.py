@@ -23,7 +23,7 @@ import structlog
 
 from bailiwick.app import environment, logs
 from bailiwick.app.home import Home
-from bailiwick.app.server import ServerError, listen, server
+from bailiwick.app.server import ServerError, listen, server, serves_only
 from bailiwick.app.settings import Settings
 from bailiwick.store import StoreError
 
@@ -113,6 +113,7 @@ def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     try:
         world = environment.on_folder(home, settings)
         edge = world.edge(settings)
+        serves_only()
         serving = server(edge, settings, ready=lambda: line.send("ready"))
         listener = listen(settings.host, port, shared=True)
     except (ServerError, StoreError, OSError) as error:

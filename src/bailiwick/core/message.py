@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
+
+from bailiwick.core.once import once
 
 
 class Header(NamedTuple):
@@ -32,7 +33,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     source: str = "127.0.0.1"
     secure: bool = False
 
-    @cached_property
+    @once
     def fields(self) -> Mapping[str, str]:
         """The headers by name; of those that are repeated, the first."""
         return dict(self.headers[::-1])

@@ -80,7 +80,7 @@ def _segment(path: Path, vouched: list[State], report: Report) -> int:
             if expected is not None and expected != state:
                 report.problems.append(f"{path.name}: after {reached} records: not what a digest vouches for")
     except Torn as torn:
-        report.notes.append(f"{path.name}: the last line was cut short, as by a crash; {torn.after} are good")
+        report.notes.append(f"{path.name}: the last block was cut short, as by a crash; {torn.after} are good")
     except Broken as broken:
         report.problems.append(str(broken))
         return broken.after

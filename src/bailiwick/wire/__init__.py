@@ -40,6 +40,9 @@ def parse(operation: OperationModel, request: Request, kind: type[S]) -> S:
         found = aws_json.quickly(request, kind)
         if found is not None:
             return found
+    if not operation.takes_members:
+        _read(operation, request)
+        return kind()
     try:
         return msgspec.convert(plain(operation, request), kind)
     except msgspec.ValidationError as error:

@@ -12,6 +12,8 @@ from importlib import resources
 
 import msgspec
 
+from bailiwick.core.once import once
+
 _IN_REFERENCE = {
     "name": "locationName",
     "place": "location",
@@ -159,7 +161,7 @@ class OperationModel:
         self.success = raw.success
         self.deprecated = raw.deprecated
 
-    @cached_property
+    @once
     def streams_events(self) -> bool:
         """Whether it sends or receives an event stream, which nothing here speaks."""
         for name in (self.input, self.output):
@@ -167,6 +169,11 @@ class OperationModel:
             if any(self.model.shape(reference).event_stream for reference in members):
                 return True
         return False
+
+    @once
+    def takes_members(self) -> bool:
+        """Whether its input has any."""
+        return bool(self.input and self.model.shape(self.input).members)
 
     def __repr__(self) -> str:
         return f"OperationModel({self.service}:{self.name})"

@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import msgspec
 
 from bailiwick.core.errors import IncompleteSignature, MissingAuthentication, ScopeMismatch
 from bailiwick.core.message import Request
+from bailiwick.core.once import once
 
 SIGV4 = "AWS4-HMAC-SHA256"
 SIGV4A = "AWS4-ECDSA-P256-SHA256"
@@ -53,7 +54,7 @@ class Scope(msgspec.Struct, frozen=True, dict=True):
     terminator: str
     signed_headers: tuple[str, ...]
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The credential scope, as it stands in the string to sign."""
         region = f"{self.region}/" if self.algorithm == SIGV4 else ""

@@ -1,0 +1,103 @@
+"""May this call be made on this target? The question that a call raises, its answer, and answers remembered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from bailiwick import api
+from bailiwick.api import Call, Caller, Target
+from bailiwick.core.policy.decide import Layers, Ruling, decide, rests_on_context
+from bailiwick.core.policy.layer import Layer
+from bailiwick.core.policy.question import Question, Rule, Value
+from bailiwick.core.policy.refusal import access_denied
+
+_REMEMBERED = 8192
+
+_Key = tuple[int, int, str, str, str, Rule]
+
+
+class Authorizer:
+    """Decides for one pipeline. Safe between threads.
+
+    An Allow is remembered if no condition and no variable had a say in it: then it follows from the caller, the
+    action and the resource alone.
+    INVARIANT: what it follows from are these very objects. A Caller and a Layer never change: when an identity or a
+    policy does, there is a new one, and what was remembered of the old one is not found any more.
+    """
+
+    def __init__(self) -> None:
+        self._remembered: dict[_Key, tuple[Caller, Layer | None, Ruling | None]] = {}
+
+    def authorize(self, call: Call, target: Target) -> Ruling:
+        """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not.
+
+        The `question` of an answer that was remembered is that of an earlier call.
+        """
+        caller, policy, action = call.caller, target.policy, target.action or call.operation.action
+        key = id(caller), id(policy), action, target.arn, target.account, target.rule
+        known = self._remembered.get(key)
+        if known is not None and known[0] is caller and known[1] is policy:
+            if known[2] is not None:
+                return known[2]
+        else:
+            known = None
+        ruling = _decided(call, target, action)
+        if known is None:
+            self._remember(key, caller, policy, ruling)
+        return ruling
+
+    def _remember(self, key: _Key, caller: Caller, policy: Layer | None, ruling: Ruling) -> None:
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        varies = rests_on_context(ruling.question, ruling.layers)
+        self._remembered[key] = caller, policy, None if varies else ruling
+
+
+def _decided(call: Call, target: Target, action: str) -> Ruling:
+    caller = call.caller
+    context = context_of(call, target)
+    question = Question(caller.principal, action, target.arn, target.account, context, target.rule)
+    layers = Layers(
+        identity=caller.identity,
+        boundary=caller.boundary,
+        session=caller.session_policy,
+        resource=target.policy,
+    )
+    ruling = Ruling(question, layers, decide(question, layers))
+    if not ruling.decision.allowed:
+        named = call.environment.names_policies
+        raise api.AccessDenied(access_denied(question, ruling.decision, target.label, names_policy=named), ruling)
+    return ruling
+
+
+def context_of(call: Call, target: Target) -> dict[str, Value]:
+    """The condition keys of a question: the target's, the caller's, and those of every request.
+
+    The target's come first, so that nothing taken from the input can stand in for a global key.
+    Source: facts/policy.md section 3.2.
+    """
+    session = call.caller.session
+    context: dict[str, Value] = {
+        **target.context,
+        **call.caller.context,
+        "aws:currenttime": _iso(int(call.now)),
+        "aws:epochtime": str(int(call.now)),
+        "aws:sourceip": call.source,
+        "aws:securetransport": "true" if call.secure else "false",
+        "aws:requestedregion": call.region,
+        "aws:resourceaccount": target.account,
+        "aws:viaawsservice": "false",
+    }
+    if call.user_agent:
+        context["aws:useragent"] = call.user_agent
+    if call.referer:
+        context["aws:referer"] = call.referer
+    if session is not None and session.mfa is not None:
+        context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
+    return context
+
+
+@lru_cache(maxsize=8)
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
