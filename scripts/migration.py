@@ -1,7 +1,8 @@
-"""Write store/migrations/versions/0001_first_light.py from the tables as they are declared."""
+"""Write the next file of store/migrations/versions/ from the difference between it and the declared tables."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,19 +14,20 @@ from sqlalchemy import create_engine
 
 import bailiwick.directory.tables
 import bailiwick.services  # noqa: F401  (declares those of every service)
+from bailiwick.store import migrate
 from bailiwick.store.schema import metadata
 
-TARGET = Path(__file__).parents[1] / "src/bailiwick/store/migrations/versions/0001_first_light.py"
+VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
 
-HEAD = '''"""The first tables. Written by scripts/migration from the declarations; never edited after a release."""
+HEAD = '''"""{title}. Written by scripts/migration from the declarations; never edited after a release."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
-down_revision = None
+revision = "{revision}"
+down_revision = "{previous}"
 
 
 def upgrade() -> None:
@@ -33,17 +35,27 @@ def upgrade() -> None:
 
 
 def main() -> None:
-    with create_engine("sqlite://").connect() as connection:
-        script = produce_migrations(MigrationContext.configure(connection), metadata)
-    if script.upgrade_ops is None:
-        raise SystemExit("there are no tables")
-    body = render_python_code(script.upgrade_ops)
+    if len(sys.argv) != 2 or not re.fullmatch("[a-z][a-z0-9_]*", sys.argv[1]):
+        raise SystemExit("usage: scripts/migration NAME   (small letters and underscores: login_profiles)")
+    name, previous = sys.argv[1], migrate.REVISIONS[-1]
+    revision = f"{int(previous) + 1:04}"
+    with create_engine("sqlite://").begin() as connection:
+        migrate.upgrade(connection)
+        # SQLite cannot alter a table in place: in a batch, Alembic makes it anew there.
+        context = MigrationContext.configure(connection, opts={"render_as_batch": True})
+        script = produce_migrations(context, metadata)
+        if script.upgrade_ops is None or script.upgrade_ops.is_empty():
+            raise SystemExit("the migrations make the declared tables already")
+        body = render_python_code(script.upgrade_ops, render_as_batch=True, migration_context=context)
     lines = [line for line in body.splitlines() if not line.lstrip().startswith("#")]
-    text = HEAD + textwrap.indent(textwrap.dedent("\n".join(lines)).strip("\n"), "    ") + "\n"
+    title = name.replace("_", " ").capitalize()
+    text = HEAD.format(title=title, revision=revision, previous=previous)
+    text += textwrap.indent(textwrap.dedent("\n".join(lines)).strip("\n"), "    ") + "\n"
     ruff = [sys.executable, "-m", "ruff", "format", "-"]
-    done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=TARGET.parents[5])
-    TARGET.write_text(done.stdout)
-    print(f"wrote {TARGET.name}")
+    done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=VERSIONS.parents[4])
+    target = VERSIONS / f"{revision}_{name}.py"
+    target.write_text(done.stdout)
+    print(f"wrote {target.name}; look at it, and add {revision} to REVISIONS in store/migrate.py")
 
 
 if __name__ == "__main__":

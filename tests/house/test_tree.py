@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-GENERATED = ("shapes.py", "0001_first_light.py")  # scripts/models, scripts/migration
-WRITTEN = [path for path in SOURCES if path.name not in GENERATED]
+# scripts/models writes shapes.py, scripts/migration what is in versions/.
+WRITTEN = [path for path in SOURCES if path.name != "shapes.py" and path.parent.name != "versions"]
 
 
 def test_files_are_small_enough_to_read() -> None:

@@ -32,7 +32,7 @@ def folder_to_newest(engine: Engine, folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with engine.begin() as connection:
                 if revision(connection) != REVISIONS[-1]:
-                    _upgrade(connection)
+                    upgrade(connection)
     except DBAPIError as error:
         raise StoreUnavailable(str(error.orig)) from error
     except OSError as error:
@@ -49,7 +49,7 @@ def server_to_newest(engine: Engine) -> None:
         # Every write transaction begins with the lock of those who write, so this one waits for its turn.
         with engine.begin() as connection:
             if revision(connection) != REVISIONS[-1]:
-                _upgrade(connection)
+                upgrade(connection)
     except DBAPIError as error:
         raise StoreUnavailable(str(error.orig).strip()) from error
 
@@ -67,7 +67,8 @@ def revision(connection: Connection) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection) -> None:
+    """Bring a database to the newest revision, within the connection's transaction."""
     from alembic import command
     from alembic.config import Config
 
