@@ -148,5 +148,3 @@ CALLS: dict[str, dict[str, Any]] = {
     "sts:GetCallerIdentity": {},
     "sts:GetSessionToken": {},
 }
-
-

@@ -23,6 +23,7 @@ OTHER = "210987654321"
 # Operations that every verified caller may use, whatever its policies.
 OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
+
 class Scene:
     """A world with one of each entity, and one caller of each kind."""
 
