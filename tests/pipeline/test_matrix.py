@@ -11,14 +11,17 @@ from functools import cache
 from typing import Any
 
 import botocore.session
+import matrix_calls
+import matrix_iamroles
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from matrix_calls import ARN, CALLS, GROUP, POLICY, ROLE, TRUST
+from matrix_calls import ARN, GROUP, POLICY, ROLE, TRUST
 
 from bailiwick.core.message import Header, Request
 from world import World
 
+CALLS = matrix_calls.CALLS | matrix_iamroles.CALLS
 OTHER = "210987654321"
 # Operations that every verified caller may use, whatever its policies.
 OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
@@ -36,6 +39,7 @@ class Scene:
         iam.create_group(**GROUP)
         iam.create_role(**ROLE, AssumeRolePolicyDocument=TRUST)
         iam.create_policy(PolicyName="p", PolicyDocument=POLICY)
+        iam.create_instance_profile(InstanceProfileName="ip")
         self.key = kms.create_key()["KeyMetadata"]["Arn"]
         kms.create_alias(AliasName="alias/a", TargetKeyId=self.key)
         self.blob = kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]

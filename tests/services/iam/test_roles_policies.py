@@ -38,7 +38,8 @@ def test_a_role_as_created_read_and_listed(iam: Any) -> None:
         Tags=[{"Key": "k", "Value": "v"}],
         PermissionsBoundary="arn:aws:iam::aws:policy/PowerUserAccess",
     )["Role"]
-    assert members(whole) == BASIC | {"Description", "MaxSessionDuration", "Tags", "PermissionsBoundary"}
+    assert members(whole) == BASIC | {"MaxSessionDuration", "Tags", "PermissionsBoundary"}
+    assert iam.get_role(RoleName="s")["Role"]["Description"] == "d"
     assert whole["PermissionsBoundary"] == {
         "PermissionsBoundaryType": "Policy",
         "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess",
@@ -50,7 +51,11 @@ def test_a_role_is_updated(iam: Any) -> None:
     iam.update_role(RoleName="r", Description="d", MaxSessionDuration=43200)
     role = iam.get_role(RoleName="r")["Role"]
     assert (role["Description"], role["MaxSessionDuration"]) == ("d", 43200)
-    assert iam.update_role_description(RoleName="r", Description="e")["Role"]["Description"] == "e"
+    updated = iam.update_role_description(RoleName="r", Description="e")["Role"]
+    assert members(updated) == BASIC | {"Description"}  # recorded: without MaxSessionDuration
+    assert updated["Description"] == "e"
+    iam.update_role(RoleName="r")  # recorded: what is not given stays
+    assert iam.get_role(RoleName="r")["Role"]["MaxSessionDuration"] == 43200
     iam.update_assume_role_policy(RoleName="r", PolicyDocument=trusts({"Service": "x.amazonaws.com"}))
     shown = iam.get_role(RoleName="r")["Role"]["AssumeRolePolicyDocument"]
     assert shown["Statement"][0]["Principal"] == {"Service": "x.amazonaws.com"}

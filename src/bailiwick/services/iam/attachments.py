@@ -12,6 +12,7 @@ from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
 from bailiwick.services.iam import names, paging, shapes
 from bailiwick.services.iam.owners import Owner, changed
+from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import NoSuchEntityException
 from bailiwick.services.iam.targets import group_named, policy_named, policy_of, role_named, user_named
@@ -112,12 +113,12 @@ def list_attached_group_policies(
     return shapes.ListAttachedGroupPoliciesResponse(**page(call, group, request))
 
 
-@iam.operation("AttachRolePolicy", on=with_policy(role_named), writes=True)
+@iam.operation("AttachRolePolicy", on=with_policy(role_to_change), writes=True)
 def attach_role_policy(call: Call, request: shapes.AttachRolePolicyRequest, role: Role) -> None:
     attach(call, role, request.PolicyArn)
 
 
-@iam.operation("DetachRolePolicy", on=with_policy(role_named), writes=True)
+@iam.operation("DetachRolePolicy", on=with_policy(role_to_change), writes=True)
 def detach_role_policy(call: Call, request: shapes.DetachRolePolicyRequest, role: Role) -> None:
     detach(call, role, request.PolicyArn)
 

@@ -11,9 +11,10 @@ from bailiwick.core.policy.question import Value
 from bailiwick.directory import tables
 from bailiwick.directory.entities import Role, User
 from bailiwick.services.iam import shapes
+from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import InvalidInputException, NoSuchEntityException
-from bailiwick.services.iam.targets import policy_of, role_named, user_named
+from bailiwick.services.iam.targets import policy_of, user_named
 
 
 def shown(boundary: str | None) -> shapes.AttachedPermissionsBoundary | None:
@@ -48,7 +49,7 @@ def user_to_bound(call: Call, request: Any) -> Target:
 
 def role_to_bound(call: Call, request: Any) -> Target:
     """A role, and the boundary that is to be its own. AWS's refusal shows the role's ARN."""
-    return _with_boundary(role_named(call, request), request)
+    return _with_boundary(role_to_change(call, request), request)
 
 
 @iam.operation("PutUserPermissionsBoundary", on=user_to_bound, writes=True)
@@ -66,7 +67,7 @@ def put_role_boundary(call: Call, request: shapes.PutRolePermissionsBoundaryRequ
     _put(call, tables.role, role, checked(call, request.PermissionsBoundary))
 
 
-@iam.operation("DeleteRolePermissionsBoundary", on=role_named, writes=True)
+@iam.operation("DeleteRolePermissionsBoundary", on=role_to_change, writes=True)
 def delete_role_boundary(call: Call, request: shapes.DeleteRolePermissionsBoundaryRequest, role: Role) -> None:
     _put(call, tables.role, role, None)
 

@@ -13,6 +13,7 @@ from bailiwick.directory import tables
 from bailiwick.directory.entities import Group, Role, User
 from bailiwick.services.iam import names, paging, shapes
 from bailiwick.services.iam.owners import Owner, changed
+from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     LimitExceededException,
@@ -134,7 +135,7 @@ def list_group_policies(
     return shapes.ListGroupPoliciesResponse(**page(call, group, request))
 
 
-@iam.operation("PutRolePolicy", on=role_named, writes=True)
+@iam.operation("PutRolePolicy", on=role_to_change, writes=True)
 def put_role_policy(call: Call, request: shapes.PutRolePolicyRequest, role: Role) -> None:
     put(call, role, request.PolicyName, request.PolicyDocument)
 
@@ -145,7 +146,7 @@ def get_role_policy(call: Call, request: shapes.GetRolePolicyRequest, role: Role
     return shapes.GetRolePolicyResponse(RoleName=role.name, PolicyName=request.PolicyName, PolicyDocument=document)
 
 
-@iam.operation("DeleteRolePolicy", on=role_named, writes=True)
+@iam.operation("DeleteRolePolicy", on=role_to_change, writes=True)
 def delete_role_policy(call: Call, request: shapes.DeleteRolePolicyRequest, role: Role) -> None:
     remove(call, role, request.PolicyName)
 

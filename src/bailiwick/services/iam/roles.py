@@ -11,7 +11,9 @@ from bailiwick.api import Call, Target
 from bailiwick.core import ids
 from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Role
-from bailiwick.services.iam import boundaries, listing, names, shapes, tags, trust
+from bailiwick.directory.role_tables import instance_profile, last_access
+from bailiwick.services.iam import boundaries, listing, names, protected, shapes, tags, trust
+from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     DeleteConflictException,
@@ -23,7 +25,6 @@ from bailiwick.store import Duplicate
 
 ROLES_PER_ACCOUNT = 1000
 DEFAULT_SESSION = 3600
-_RESERVED = ("/aws-service-role/", "/aws-reserved/")
 
 
 def shown(call: Call, role: Role, *, session: bool) -> shapes.Role:
@@ -61,12 +62,11 @@ def new_role(call: Call, request: shapes.CreateRoleRequest) -> Target:
 @iam.operation("CreateRole", on=new_role, writes=True)
 def create_role(call: Call, request: shapes.CreateRoleRequest, record: None) -> shapes.CreateRoleResponse:
     path = request.Path or "/"
-    if path.startswith(_RESERVED):
+    if path.startswith(protected.RESERVED):
         raise InvalidInputException(f"The path {path} is reserved for roles that AWS services make.")
     pins = trust.checked(call, request.AssumeRolePolicyDocument)
     boundary = boundaries.checked(call, request.PermissionsBoundary)
-    present = names.count(call.transaction, tables.role.c.account == call.account)
-    names.check_quota(present, ROLES_PER_ACCOUNT, "RolesPerAccount")
+    check_quota(call)
     role = Role(
         id=ids.unique_id("AROA", call.account, call.environment.entropy),
         account=call.account,
@@ -79,31 +79,31 @@ def create_role(call: Call, request: shapes.CreateRoleRequest, record: None) -> 
         description=request.Description or None,
         boundary=boundary,
     )
-    try:
-        call.transaction.run(
-            insert(tables.role).values(
-                id=role.id,
-                account=role.account,
-                name=role.name,
-                folded=role.name.lower(),
-                path=role.path,
-                created=role.created,
-                max_session=role.max_session,
-                trust=role.trust,
-                pins=json.dumps(role.pins),
-                description=role.description,
-                boundary=role.boundary,
-            )
-        )
-    except Duplicate:
-        raise EntityAlreadyExistsException(f"Role with name {role.name} already exists.") from None
+    add(call, role)
     tags.put(call.transaction, role.id, request.Tags)
-    _changed(call, role)
-    made = shown(call, role, session=request.MaxSessionDuration is not None)
     whole = msgspec.structs.replace(
-        made, PermissionsBoundary=boundaries.shown(boundary), Tags=tags.shown(call.transaction, role.id)
+        shown(call, role, session=request.MaxSessionDuration is not None),
+        Description=None,  # AWS leaves it out of this answer (recorded 2026)
+        PermissionsBoundary=boundaries.shown(boundary),
+        Tags=tags.shown(call.transaction, role.id),
     )
     return shapes.CreateRoleResponse(Role=whole)
+
+
+def add(call: Call, role: Role) -> None:
+    """Store a new role. Raises EntityAlreadyExists."""
+    values = msgspec.structs.asdict(role) | {"folded": role.name.lower(), "pins": json.dumps(role.pins)}
+    try:
+        call.transaction.run(insert(tables.role).values(**values))
+    except Duplicate:
+        raise EntityAlreadyExistsException(f"Role with name {role.name} already exists.") from None
+    _changed(call, role)
+
+
+def check_quota(call: Call) -> None:
+    """Refuse one more role than an account may have."""
+    present = names.count(call.transaction, tables.role.c.account == call.account)
+    names.check_quota(present, ROLES_PER_ACCOUNT, "RolesPerAccount")
 
 
 @iam.operation("GetRole", on=role_named)
@@ -113,6 +113,8 @@ def get_role(call: Call, request: shapes.GetRoleRequest, role: Role) -> shapes.G
 
 @iam.operation("UpdateRole", on=role_named, writes=True)
 def update_role(call: Call, request: shapes.UpdateRoleRequest, role: Role) -> shapes.UpdateRoleResponse:
+    if request.MaxSessionDuration is not None and protected.is_protected(role):
+        raise protected.refusal(role)
     _update(
         call,
         role,
@@ -129,27 +131,35 @@ def update_role_description(
     _update(call, role, description=request.Description or None)
     updated = entities.role_by_id(call.transaction, role.id)
     assert updated is not None, "a role that was just updated is there"
-    return shapes.UpdateRoleDescriptionResponse(Role=shown(call, updated, session=True))
+    return shapes.UpdateRoleDescriptionResponse(Role=shown(call, updated, session=False))
 
 
-@iam.operation("UpdateAssumeRolePolicy", on=role_named, writes=True)
+@iam.operation("UpdateAssumeRolePolicy", on=role_to_change, writes=True)
 def update_assume_role_policy(call: Call, request: shapes.UpdateAssumeRolePolicyRequest, role: Role) -> None:
     pins = trust.checked(call, request.PolicyDocument)
     _update(call, role, trust=request.PolicyDocument, pins=json.dumps(pins))
 
 
+# What must be gone before a role can be deleted, in the order in which AWS looks.
 _BLOCKING = (
+    (instance_profile.c.role_id, "Cannot delete entity, must remove roles from instance profile first."),
     (tables.attachment.c.owner_id, "Cannot delete entity, must detach all policies first."),
     (tables.inline_policy.c.owner_id, "Cannot delete entity, must delete policies first."),
 )
 
 
-@iam.operation("DeleteRole", on=role_named, writes=True)
+@iam.operation("DeleteRole", on=role_to_change, writes=True)
 def delete_role(call: Call, request: shapes.DeleteRoleRequest, role: Role) -> None:
     for column, message in _BLOCKING:
         if names.count(call.transaction, column == role.id):
             raise DeleteConflictException(message)
+    forget(call, role)
+
+
+def forget(call: Call, role: Role) -> None:
+    """Delete a role to which nothing is attached any more."""
     tags.remove_all(call.transaction, role.id)
+    call.transaction.run(delete(last_access).where(last_access.c.principal_id == role.id))
     call.transaction.run(delete(tables.role).where(tables.role.c.id == role.id))
     _changed(call, role)
 

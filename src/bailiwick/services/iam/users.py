@@ -9,6 +9,7 @@ from bailiwick.api import Call, Target
 from bailiwick.core import ids
 from bailiwick.directory import tables
 from bailiwick.directory.entities import User
+from bailiwick.directory.role_tables import last_access
 from bailiwick.services.iam import boundaries, listing, names, shapes, tags
 from bailiwick.services.iam.names import account_arn
 from bailiwick.services.iam.service import iam
@@ -112,6 +113,7 @@ def delete_user(call: Call, request: shapes.DeleteUserRequest, user: User) -> No
         if names.count(call.transaction, column == user.id):
             raise DeleteConflictException(message)
     tags.remove_all(call.transaction, user.id)
+    call.transaction.run(delete(last_access).where(last_access.c.principal_id == user.id))
     call.transaction.run(delete(tables.user).where(tables.user.c.id == user.id))
     call.transaction.changed(f"principal:{user.id}")
 
