@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from bailiwick import api
 from bailiwick.api import Call, Caller, Target
+from bailiwick.core.bounded import Bounded
 from bailiwick.core.policy.decide import Layers, Ruling, decide, rests_on_context
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Question, Rule, Value
@@ -27,7 +28,7 @@ class Authorizer:
     """
 
     def __init__(self) -> None:
-        self._remembered: dict[_Key, tuple[Caller, Layer | None, Ruling | None]] = {}
+        self.remembered: Bounded[_Key, tuple[Caller, Layer | None, Ruling | None]] = Bounded(_REMEMBERED)
 
     def authorize(self, call: Call, target: Target) -> Ruling:
         """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not.
@@ -36,7 +37,7 @@ class Authorizer:
         """
         caller, policy, action = call.caller, target.policy, target.action or call.operation.action
         key = id(caller), id(policy), action, target.arn, target.account, target.rule
-        known = self._remembered.get(key)
+        known = self.remembered.get(key)
         if known is not None and known[0] is caller and known[1] is policy:
             if known[2] is not None:
                 return known[2]
@@ -48,10 +49,8 @@ class Authorizer:
         return ruling
 
     def _remember(self, key: _Key, caller: Caller, policy: Layer | None, ruling: Ruling) -> None:
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
         varies = rests_on_context(ruling.question, ruling.layers)
-        self._remembered[key] = caller, policy, None if varies else ruling
+        self.remembered.put(key, (caller, policy, None if varies else ruling))
 
 
 def _decided(call: Call, target: Target, action: str) -> Ruling:

@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from bailiwick.api import Caller
 from bailiwick.app.loggable import loggable
 from bailiwick.core import arn, errors, ids
+from bailiwick.core.bounded import Bounded
 from bailiwick.core.formats import Session
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
@@ -103,20 +104,17 @@ def _source(signing_name: str) -> str:
 
 
 # A Caller is kept in memory as long as nothing about it changes, so its identity is written once, not per call.
-_identities: dict[int, tuple[Caller, msgspec.Raw]] = {}
-_MAX_IDENTITIES = 4096
+identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(4096)
 
 
 def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:
     if caller is None or caller.kind is PrincipalKind.ANONYMOUS:
         return msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
-    known = _identities.get(id(caller))
+    known = identities.get(id(caller))
     if known is not None and known[0] is caller:
         return known[1]
     made = msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
-    if len(_identities) >= _MAX_IDENTITIES:
-        _identities.clear()
-    _identities[id(caller)] = caller, made
+    identities.put(id(caller), (caller, made))
     return made
 
 

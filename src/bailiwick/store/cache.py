@@ -24,6 +24,7 @@ class Cache:
     def __init__(self, size: int) -> None:
         self.size = size
         self.generation = 0
+        self.hits = self.misses = 0
         self._lock = Lock()
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
         self._dependents: dict[str, set[_Key]] = {}
@@ -33,7 +34,9 @@ class Cache:
         with self._lock:
             entry = self._entries.get((kind, key))
             if entry is None:
+                self.misses += 1
                 return MISSING
+            self.hits += 1
             self._entries.move_to_end((kind, key))
             return entry[0]
 

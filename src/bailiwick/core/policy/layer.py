@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
+from bailiwick.core.bounded import Bounded
 from bailiwick.core.policy.compile import CompiledPolicy, CompiledStatement
 from bailiwick.core.policy.patterns import ResourceName
 from bailiwick.core.policy.question import Match
 
-_ACTIONS_REMEMBERED = 512
+_ACTIONS_REMEMBERED = 256
 _FEW = 8  # so many statements are asked in less time than the right ones are found
 
 
@@ -51,7 +52,7 @@ class Layer:
         self.policies = tuple(policies)
         self._by_service: dict[str, list[tuple[int, Entry]]] = {}
         self._of_any: list[tuple[int, Entry]] = []
-        self._remembered: dict[str, Candidates | _ByResource] = {}
+        self._remembered: Bounded[str, Candidates | _ByResource] = Bounded(_ACTIONS_REMEMBERED)
         for place, entry in enumerate(self.entries()):
             services = entry.statement.services
             if services is None:
@@ -78,9 +79,7 @@ class Layer:
         placed = sorted(self._of_any + self._by_service.get(service, []), key=lambda each: each[0])
         entries = [entry for _, entry in placed if entry.statement.acts(action)]
         found = _ByResource(entries) if len(entries) > _FEW else _candidates(entries)
-        if len(self._remembered) >= _ACTIONS_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[action] = found
+        self._remembered.put(action, found)
         return found
 
 

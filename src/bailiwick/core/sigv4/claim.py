@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import msgspec
 
+from bailiwick.core.bounded import Bounded
 from bailiwick.core.errors import IncompleteSignature, MissingAuthentication, ScopeMismatch
 from bailiwick.core.message import Request
 from bailiwick.core.once import once
@@ -194,20 +195,18 @@ def _headers(request: Request) -> tuple[str | None, Mapping[str, str]]:
 # -- The Authorization header -----------------------------------------------------------------------------
 
 # A client sends the same text before the signature for a day: what was read once is not read again. It holds
-# nothing secret, and is emptied when full.
-_remembered: dict[str, Scope] = {}
+# nothing secret.
+remembered: Bounded[str, Scope] = Bounded(_MAX_REMEMBERED)
 
 
 def _scope_and_signature(authorization: str, *, has_date: bool) -> tuple[Scope, str]:
     prefix, signature = authorization[:-_DIGITS], authorization[-_DIGITS:]
-    known = _remembered.get(prefix)
+    known = remembered.get(prefix)
     if known is not None and has_date and _HEX.fullmatch(signature):
         return known, signature
     scope, signature = _parse(authorization, has_date=has_date)
     if scope.algorithm == SIGV4 and authorization.endswith("Signature=" + signature):  # last, as clients have it
-        if len(_remembered) >= _MAX_REMEMBERED:
-            _remembered.clear()
-        _remembered[prefix] = scope
+        remembered.put(prefix, scope)
     return scope, signature
 
 
