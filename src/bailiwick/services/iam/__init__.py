@@ -12,6 +12,7 @@ from bailiwick.services.iam import (
     instance_profiles,
     policies,
     roles,
+    service_linked,
     simulation,
     users,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "instance_profiles",
     "policies",
     "roles",
+    "service_linked",
     "simulation",
     "users",
 ]

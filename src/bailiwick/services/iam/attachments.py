@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Call, Finder, Target
-from bailiwick.directory import entities, tables
+from bailiwick.directory import tables
 from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
 from bailiwick.services.iam import names, paging, shapes
 from bailiwick.services.iam.owners import Owner, changed
@@ -69,14 +69,15 @@ def page(call: Call, owner: Owner, request: Any) -> dict[str, Any]:
         .order_by(_table.policy_arn)
     )
     prefix = request.PathPrefix or "/"
-    found = [
-        policy
-        for policy in (entities.policy(call.transaction, row.policy_arn) for row in rows)
-        if policy is not None and policy.path.startswith(prefix)
-    ]
-    cut, truncated, marker = paging.page(call, found, request.MaxItems, lambda policy: policy.arn)
-    attached = [shapes.AttachedPolicy(PolicyName=policy.name, PolicyArn=policy.arn) for policy in cut]
+    found = [row.policy_arn for row in rows if _path(row.policy_arn).startswith(prefix)]
+    cut, truncated, marker = paging.page(call, found, request.MaxItems, str)
+    attached = [shapes.AttachedPolicy(PolicyName=each.rpartition("/")[2], PolicyArn=each) for each in cut]
     return {"AttachedPolicies": attached, "IsTruncated": truncated, "Marker": marker}
+
+
+def _path(policy_arn: str) -> str:
+    """The path in a policy's ARN. Of the policies of service-linked roles, it is all that is known."""
+    return policy_arn.partition(":policy")[2].rpartition("/")[0] + "/"
 
 
 @iam.operation("AttachUserPolicy", on=with_policy(user_named), writes=True)

@@ -29,7 +29,11 @@ def checked(call: Call, text: str) -> dict[str, str]:
     named = document.principals().get("AWS", ())
     entity_arns = [value for value in named if ":user/" in value or ":role/" in value]
     found = entities.pins(call.transaction, call.partition, entity_arns)
-    for value in entity_arns:
+    unique_ids = [value for value in named if value.startswith(("AIDA", "AROA"))]
+    for value in unique_ids:
+        if entities.current_arn(call.transaction, call.partition, value) is not None:
+            found[value] = value  # and it will be shown as the ARN of whom it means
+    for value in (*entity_arns, *unique_ids):
         if value not in found:
             raise MalformedPolicyDocumentException(f'Invalid principal in policy: "AWS":"{value}"')
     return found
