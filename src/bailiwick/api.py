@@ -296,6 +296,17 @@ class Service:
         self.refuses = refuses
         self.rules = rules
         self.operations: dict[str, Operation] = {}
+        self.refusals: dict[str, str] = {}
+
+    def refuse(self, reason: str, *names: str) -> None:
+        """Say why operations of the model are not offered: a clause that completes `NAME is not offered here: `.
+
+        The reason is in the answer and in docs/services/. Raises ValueError for a name given twice.
+        """
+        for name in names:
+            if name in self.operations or name in self.refusals:
+                raise ValueError(f"{self.name}:{name} is registered twice")
+            self.refusals[name] = reason
 
     def operation(
         self,
@@ -312,7 +323,7 @@ class Service:
         """
 
         def register(handler: Callable[..., T]) -> Callable[..., T]:
-            if name in self.operations:
+            if name in self.operations or name in self.refusals:
                 raise ValueError(f"{self.name}:{name} is registered twice")
             self.operations[name] = Operation(self.name, name, on, handler, writes, quick, by)
             return handler

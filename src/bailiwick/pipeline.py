@@ -14,7 +14,7 @@ end of this file.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -106,7 +106,7 @@ class Pipeline:
 
     def __init__(
         self,
-        services: Iterable[Service],
+        services: Collection[Service],
         environment: Environment,
         store: Store,
         directory: Directory,
@@ -127,6 +127,12 @@ class Pipeline:
             for service in services
             for operation in service.operations.values()
         }
+        self._refusals = {
+            (service.name, name): reason for service in services for name, reason in service.refusals.items()
+        }
+        for service, name in self._refusals:
+            if name not in models.service(service).operations:
+                raise ValueError(f"{service}:{name} is not in its service model")
 
     def handle(self, request: Request) -> Response:
         """Answer one request. It never raises: whatever goes wrong becomes a refusal."""
@@ -144,7 +150,7 @@ class Pipeline:
             model = identify(request, claim.service if claim else None)
             route = self.routes.get((model.service, model.name))
             if route is None:
-                raise api.UnknownOperation(f"{model.service}:{model.name} is not implemented by Bailiwick.")
+                raise self._not_offered(model.service, model.name)
         except ApiError as unknown:
             return Received(request, request_id, now, claim, None, unproven or unknown)
         return Received(request, request_id, now, claim, route, unproven if route.model.signed else None)
@@ -262,6 +268,13 @@ class Pipeline:
         if sealed is None:
             return response
         return msgspec.structs.replace(response, headers=(*response.headers, Header(MESSAGE_HEADER, sealed)))
+
+    def _not_offered(self, service: str, name: str) -> api.UnknownOperation:
+        """The refusal of an operation that the model has and this server does not."""
+        reason = self._refusals.get((service, name))
+        if reason is None:
+            return api.UnknownOperation(f"{service}:{name} is not implemented by Bailiwick.")
+        return api.UnknownOperation(f"{service}:{name} is not offered by Bailiwick: {reason}.")
 
     def _region(self, received: Received) -> str:
         environment = self.environment
