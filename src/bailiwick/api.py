@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Executable, Row
 
 from bailiwick.core.formats import Session, SessionKind
+from bailiwick.core.message import Request
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
@@ -250,13 +251,15 @@ class Call(msgspec.Struct):
 
 Finder = Callable[[Call, Any], Target]
 Handler = Callable[[Call, Any, Any], Any]
+Quick = bool | Callable[[Request], bool]
 
 
 class Operation(msgspec.Struct, frozen=True):
     """One operation: its name, how to find its target, its handler.
 
     Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
-    transaction. `quick` marks what is short enough to run on the event loop once its caches are warm.
+    transaction. `quick` marks what is short enough to run on the event loop once its caches are warm, or tells it
+    by the request's bytes.
     `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
     """
 
@@ -265,7 +268,7 @@ class Operation(msgspec.Struct, frozen=True):
     find: Finder
     handler: Handler
     writes: bool = False
-    quick: bool = False
+    quick: Quick = False
     by: Callable[[Call, Any], Caller] | None = None
 
     @property
@@ -314,7 +317,7 @@ class Service:
         *,
         on: Finder,
         writes: bool = False,
-        quick: bool = False,
+        quick: Quick = False,
         by: Callable[[Call, Any], Caller] | None = None,
     ) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Register a handler `(call, request, record) -> response` for the operation called `name`.

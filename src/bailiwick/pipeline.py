@@ -76,7 +76,10 @@ class Received(msgspec.Struct, frozen=True):
     @property
     def quick(self) -> bool:
         """Whether the answer is so short in coming that the event loop may wait for it."""
-        return self.route is None or self.route.operation.quick
+        if self.route is None:
+            return True
+        quick = self.route.operation.quick
+        return quick if isinstance(quick, bool) else quick(self.request)
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -8,11 +8,11 @@ anything else.
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import botocore.session
-import matrix_calls
-import matrix_iamroles
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
@@ -21,8 +21,14 @@ from matrix_calls import ARN, GROUP, POLICY, ROLE, TRUST
 from bailiwick.core.message import Header, Request
 from world import World
 
-CALLS = matrix_calls.CALLS | matrix_iamroles.CALLS
 OTHER = "210987654321"
+# Every matrix_*.py beside this file has the calls of one area.
+CALLS: dict[str, dict[str, Any]] = {
+    name: parameters
+    for path in sorted(Path(__file__).parent.glob("matrix_*.py"))
+    for name, parameters in import_module(path.stem).CALLS.items()
+}
+
 # Operations that every verified caller may use, whatever its policies.
 OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 

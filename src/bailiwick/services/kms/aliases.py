@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import ApiError, Call, Target, ValidationError, nothing
-from bailiwick.services.kms import paging, records, shapes, states, tables
+from bailiwick.services.kms import paging, records, shapes, specs, states, tables
 from bailiwick.services.kms.records import Alias, Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import AlreadyExistsException, LimitExceededException, NotFoundException
@@ -67,6 +67,7 @@ def alias_to_update(call: Call, request: shapes.UpdateAliasRequest) -> Target:
 @kms.operation("UpdateAlias", on=alias_to_update, writes=True)
 def update_alias(call: Call, request: shapes.UpdateAliasRequest, record: tuple[Alias, Key]) -> None:
     alias, key = record
+    _check_alike(call, alias, key)
     states.check("UpdateAlias", key)
     if alias.key_arn != key.arn:
         _check_quota(call, key)
@@ -133,6 +134,19 @@ def _key(call: Call, name: str) -> Target:
     if name.startswith("alias/") or ":alias/" in name:
         raise ValidationError("Aliases must refer to keys. Not aliases")
     return target_of(call, name, aliases=False)
+
+
+def _check_alike(call: Call, alias: Alias, new: Key) -> None:
+    """Whoever uses the alias must be able to go on: the new key is of the same class and usage as the old one."""
+    old = records.key(call.transaction, call.environment, alias.key_arn, call.now)
+    if old is None:
+        return
+    kinds = [(specs.is_symmetric(key.spec), specs.is_hmac(key.spec), key.usage) for key in (old, new)]
+    if kinds[0] != kinds[1]:
+        raise ValidationError(
+            f"Alias {alias.arn} cannot be changed from a CMK with key usage {old.usage} "
+            f"to a CMK with key usage {new.usage}"
+        )
 
 
 def _check_name(name: str) -> None:

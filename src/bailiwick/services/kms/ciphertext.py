@@ -27,7 +27,6 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-MATERIAL_BYTES = 32
 MESSAGES = 1 << 20
 MAX_CONTEXT_BYTES = 8192
 _PREFIX = b"BWKC\x01\x01\x00"

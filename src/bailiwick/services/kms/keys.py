@@ -10,16 +10,30 @@ from sqlalchemy import insert, select, update
 
 from bailiwick.api import Call, Target, ValidationError, nothing
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import ciphertext, grants, paging, policies, records, shapes, states, tables, tags
+from bailiwick.services.kms import grants, material, paging, policies, records, shapes, specs, states, tables, tags
 from bailiwick.services.kms.records import DISABLED, ENABLED, PENDING_DELETION, Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import UnsupportedOperationException
-from bailiwick.services.kms.targets import SYMMETRIC_DEFAULT, key_named, key_or_alias_named
+from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
+from bailiwick.services.kms.targets import key_named, key_or_alias_named
 
 _DAY = 86400
 _DEFAULT_WINDOW = 30
-_USAGE = "ENCRYPT_DECRYPT"
 _ORIGIN = "AWS_KMS"
+
+# Which member of KeyMetadata lists the algorithms, by usage.
+_LISTED = {
+    specs.ENCRYPT: "EncryptionAlgorithms",
+    specs.SIGN: "SigningAlgorithms",
+    specs.MAC: "MacAlgorithms",
+    specs.AGREE: "KeyAgreementAlgorithms",
+    specs.ENCAPSULATE: "EncapsulationAlgorithms",
+}
+
+
+def listed_algorithms(spec: str, usage: str) -> dict[str, list[str]]:
+    """What a key of this spec and usage can do, under the member that shows it."""
+    return {_LISTED[usage]: list(specs.algorithms(spec, usage))}
 
 
 def metadata(key: Key) -> shapes.KeyMetadata:
@@ -38,9 +52,9 @@ def metadata(key: Key) -> shapes.KeyMetadata:
         KeyManager="CUSTOMER",
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
-        EncryptionAlgorithms=[SYMMETRIC_DEFAULT],
         MultiRegion=False,
-        CurrentKeyMaterialId=key.material,
+        CurrentKeyMaterialId=key.material if specs.is_symmetric(key.spec) else None,
+        **listed_algorithms(key.spec, key.usage),  # type: ignore[arg-type]  # one of five members of one type
     )
 
 
@@ -48,8 +62,8 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
     """No key is there yet: identity policies decide, and with tags the caller must be allowed to set them."""
     context: dict[str, Value] = {
         **tags.of_request(request.Tags),
-        "kms:keyspec": request.KeySpec or request.CustomerMasterKeySpec or SYMMETRIC_DEFAULT,
-        "kms:keyusage": request.KeyUsage or _USAGE,
+        "kms:keyspec": _spec(request),
+        "kms:keyusage": request.KeyUsage or specs.ENCRYPT,
         "kms:keyorigin": request.Origin or _ORIGIN,
         "kms:multiregion": "true" if request.MultiRegion else "false",
         "kms:bypasspolicylockoutsafetycheck": "true" if request.BypassPolicyLockoutSafetyCheck else "false",
@@ -61,8 +75,9 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
 
 @kms.operation("CreateKey", on=new_key, writes=True)
 def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> shapes.CreateKeyResponse:
-    _check_kind(request)
+    spec, usage = _kind(request)
     entropy = call.environment.entropy
+    made = material.generate(spec, entropy)  # which can take long, so before the transaction is opened
     key_id = str(uuid.UUID(bytes=entropy(16), version=4))
     arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
     policy = request.Policy or policies.default(call)
@@ -76,8 +91,8 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
             id=key_id,
             description=request.Description or "",
             state=ENABLED,
-            spec=SYMMETRIC_DEFAULT,
-            usage=_USAGE,
+            spec=spec,
+            usage=usage,
             origin=_ORIGIN,
             created=created,
             material=material_id,
@@ -85,12 +100,11 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
             pins=json.dumps(pins),
         )
     )
-    material = entropy(ciphertext.MATERIAL_BYTES)
     call.transaction.run(
         insert(tables.material).values(
             key_arn=arn,
             id=material_id,
-            sealed=records.seal_material(call.environment, arn, material_id, material),
+            sealed=records.seal_material(call.environment, arn, material_id, made),
             created=created,
         )
     )
@@ -178,26 +192,34 @@ def cancel_key_deletion(
     return shapes.CancelKeyDeletionResponse(KeyId=key.arn)
 
 
-def _check_kind(request: shapes.CreateKeyRequest) -> None:
-    """Refuse the kinds of key that this version does not make, and combinations that nobody makes."""
+def _spec(request: shapes.CreateKeyRequest) -> str:
+    return request.KeySpec or request.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
+
+
+def _kind(request: shapes.CreateKeyRequest) -> tuple[str, str]:
+    """The spec and usage of the key to be made. Refuses what this version does not make, and what nobody makes."""
     if request.KeySpec and request.CustomerMasterKeySpec:
         raise ValidationError(
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
             "CustomerMasterKeySpec is deprecated."
         )
-    spec = request.KeySpec or request.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
-    if spec != SYMMETRIC_DEFAULT:
-        if request.KeyUsage is None:
-            raise ValidationError(
-                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
-            )
-        raise UnsupportedOperationException(f"Keys of the spec {spec} are not supported yet.")
-    if request.KeyUsage not in (None, _USAGE):
-        raise ValidationError(f"KeyUsage {request.KeyUsage} is not compatible with KeySpec {spec}")
+    spec = _spec(request)
+    if spec != SYMMETRIC_DEFAULT and request.KeyUsage is None:
+        raise ValidationError(
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+        )
+    if spec in specs.UNSUPPORTED:
+        raise UnsupportedOperationException(
+            f"Keys of the spec {spec} are not made here: {specs.UNSUPPORTED[spec]}."
+        )
+    usage = request.KeyUsage or specs.ENCRYPT
+    if usage not in specs.SPECS[spec]:
+        raise ValidationError(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
     if request.Origin not in (None, _ORIGIN) or request.CustomKeyStoreId or request.XksKeyId:
         raise UnsupportedOperationException("Keys of another origin than AWS_KMS are not supported yet.")
     if request.MultiRegion:
         raise UnsupportedOperationException("Multi-Region keys are not supported yet.")
+    return spec, usage
 
 
 def _update(call: Call, key: Key, **values: object) -> None:

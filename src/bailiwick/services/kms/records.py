@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import tables
+from bailiwick.services.kms import material, specs, tables
 from bailiwick.services.kms.ciphertext import Origin, Sealing
+from bailiwick.services.kms.material import Private
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"
@@ -25,7 +27,10 @@ _PURPOSE = "kms-material"
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A KMS key. `materials` are secret, by id; its repr shows none of them. `sealing` is with the newest."""
+    """A KMS key. `materials` are secret, by id; its repr shows none of them.
+
+    `sealing` is what a symmetric key encrypts with, `private` the private key of one that has a public half.
+    """
 
     arn: str
     account: str
@@ -44,7 +49,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     layer: Layer
     context: dict[str, Value]
     materials: dict[str, bytes]
-    sealing: Sealing
+    sealing: Sealing | None = None
+    private: Private | None = None
 
     def __repr__(self) -> str:
         return f"Key({self.arn}, {self.state})"
@@ -120,8 +126,15 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         layer=compiled(row.policy, pins),
         context=_context(transaction, arn, row.spec, row.usage, row.origin),
         materials=materials,
-        sealing=Sealing(materials[row.material], Origin(row.account, row.id, row.material)),
+        **_ready(row, materials[row.material]),
     )
+
+
+def _ready(row: Row[Any], current: bytes) -> dict[str, Any]:
+    """The material that is current, made ready for work."""
+    if specs.is_symmetric(row.spec):
+        return {"sealing": Sealing(current, Origin(row.account, row.id, row.material))}
+    return {"private": material.private(current)} if specs.has_public_key(row.spec) else {}
 
 
 def _load_alias(transaction: Transaction, arn: str) -> tuple[Alias | None, Iterable[str]]:

@@ -17,7 +17,7 @@ from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
-from bailiwick.services.kms import ciphertext, records
+from bailiwick.services.kms import ciphertext, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Alias, Key
 from bailiwick.services.kms.shapes import (
@@ -26,9 +26,9 @@ from bailiwick.services.kms.shapes import (
     InvalidCiphertextException,
     NotFoundException,
 )
+from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
 
 
 def key_named(call: Call, request: Any) -> Target:
@@ -45,6 +45,12 @@ def key_to_encrypt_with(call: Call, request: Any) -> Target:
     """The same, with the condition keys of a cryptographic operation."""
     algorithm = getattr(request, "EncryptionAlgorithm", None)
     return target_of(call, request.KeyId, encryption_context(request.EncryptionContext, algorithm))
+
+
+def key_to_seal_pair_with(call: Call, request: Any) -> Target:
+    """The key that a private data key is to be sealed under, with the spec of the pair as a condition key."""
+    context: dict[str, Value] = {**encryption_context(request.EncryptionContext, None)}
+    return target_of(call, request.KeyId, {**context, "kms:datakeypairspec": request.KeyPairSpec})
 
 
 def key_to_decrypt_with(call: Call, request: Any) -> Target:
@@ -102,20 +108,24 @@ def target_of_key(call: Call, key: Key, context: Mapping[str, Value] | None = No
 
 
 def target_of_blob(call: Call, blob: bytes | None, name: str | None, context: Mapping[str, Value]) -> Target:
-    """The target for a ciphertext: the key that it names; `name` must be the same key if it is given."""
+    """The target for a ciphertext: the key that it names; `name` must be the same key if it is given.
+
+    A ciphertext of an asymmetric key names none: there the caller must.
+    """
     if not blob:
         raise ValidationError("CiphertextBlob is required.")
+    named = None if name is None else target_of(call, name, context)
+    if named is not None and (named.record is None or not specs.is_symmetric(named.record.spec)):
+        return named
     try:
         origin = ciphertext.read(blob)
     except BadCiphertext:
-        if name is None:
+        if named is None:
             raise InvalidCiphertextException from None
-        named = target_of(call, name, context)
-        return named if named.absent else _with(named, None, {}, absent=InvalidCiphertextException())
+        return _with(named, None, {}, absent=InvalidCiphertextException())
     key_arn = f"arn:{call.partition}:kms:{call.region}:{origin.account}:key/{origin.key_id}"
-    if name is not None:
-        named = target_of(call, name, context)
-        if named.absent or named.arn == key_arn:
+    if named is not None:
+        if named.arn == key_arn:
             return named
         wrong = "The key ID in the request does not identify a CMK that can perform this operation."
         return _with(named, None, {}, absent=IncorrectKeyException(wrong))

@@ -1,0 +1,115 @@
+"""Data keys and data key pairs, made for the caller and sealed under a symmetric key; and random bytes."""
+
+from __future__ import annotations
+
+from bailiwick.api import Call, ValidationError, nothing
+from bailiwick.services.kms import grants, material, shapes, specs, states
+from bailiwick.services.kms.cryptography import Context, sealed
+from bailiwick.services.kms.records import Key
+from bailiwick.services.kms.requesting import check_dry_run, check_recipient
+from bailiwick.services.kms.service import kms
+from bailiwick.services.kms.shapes import CustomKeyStoreNotFoundException, UnsupportedOperationException
+from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
+
+_BYTES = {"AES_128": 16, "AES_256": 32}
+
+
+@kms.operation("GenerateDataKey", on=key_to_encrypt_with, quick=True)
+def generate_data_key(
+    call: Call, request: shapes.GenerateDataKeyRequest, key: Key
+) -> shapes.GenerateDataKeyResponse:
+    check_recipient(request.Recipient)
+    plaintext, blob = _data_key(call, request, key)
+    return shapes.GenerateDataKeyResponse(
+        CiphertextBlob=blob, Plaintext=plaintext, KeyId=key.arn, KeyMaterialId=key.material
+    )
+
+
+@kms.operation("GenerateDataKeyWithoutPlaintext", on=key_to_encrypt_with, quick=True)
+def generate_data_key_without_plaintext(
+    call: Call, request: shapes.GenerateDataKeyWithoutPlaintextRequest, key: Key
+) -> shapes.GenerateDataKeyWithoutPlaintextResponse:
+    _, blob = _data_key(call, request, key)
+    return shapes.GenerateDataKeyWithoutPlaintextResponse(
+        CiphertextBlob=blob, KeyId=key.arn, KeyMaterialId=key.material
+    )
+
+
+@kms.operation("GenerateDataKeyPair", on=key_to_seal_pair_with)
+def generate_data_key_pair(
+    call: Call, request: shapes.GenerateDataKeyPairRequest, key: Key
+) -> shapes.GenerateDataKeyPairResponse:
+    check_recipient(request.Recipient)
+    private, public, blob = _pair(call, request, key)
+    return shapes.GenerateDataKeyPairResponse(
+        PrivateKeyCiphertextBlob=blob,
+        PrivateKeyPlaintext=private,
+        PublicKey=public,
+        KeyId=key.arn,
+        KeyPairSpec=request.KeyPairSpec,
+        KeyMaterialId=key.material,
+    )
+
+
+@kms.operation("GenerateDataKeyPairWithoutPlaintext", on=key_to_seal_pair_with)
+def generate_data_key_pair_without_plaintext(
+    call: Call, request: shapes.GenerateDataKeyPairWithoutPlaintextRequest, key: Key
+) -> shapes.GenerateDataKeyPairWithoutPlaintextResponse:
+    _, public, blob = _pair(call, request, key)
+    return shapes.GenerateDataKeyPairWithoutPlaintextResponse(
+        PrivateKeyCiphertextBlob=blob,
+        PublicKey=public,
+        KeyId=key.arn,
+        KeyPairSpec=request.KeyPairSpec,
+        KeyMaterialId=key.material,
+    )
+
+
+@kms.operation("GenerateRandom", on=nothing, quick=True)
+def generate_random(
+    call: Call, request: shapes.GenerateRandomRequest, record: None
+) -> shapes.GenerateRandomResponse:
+    check_recipient(request.Recipient)
+    if request.CustomKeyStoreId is not None:
+        raise CustomKeyStoreNotFoundException
+    if request.NumberOfBytes is None:
+        raise ValidationError("NumberOfBytes is required.")
+    return shapes.GenerateRandomResponse(Plaintext=call.environment.entropy(request.NumberOfBytes))
+
+
+_KeyRequest = shapes.GenerateDataKeyRequest | shapes.GenerateDataKeyWithoutPlaintextRequest
+_PairRequest = shapes.GenerateDataKeyPairRequest | shapes.GenerateDataKeyPairWithoutPlaintextRequest
+
+
+def _data_key(call: Call, request: _KeyRequest, key: Key) -> tuple[bytes, bytes]:
+    """A data key, and it sealed."""
+    if (request.KeySpec is None) == (request.NumberOfBytes is None):
+        raise ValidationError("Please specify either number of bytes or key spec.")
+    size = request.NumberOfBytes or _BYTES[request.KeySpec or ""]
+    _check(call, request, key, request.EncryptionContext)
+    plaintext = call.environment.entropy(size)
+    blob = sealed(call, key, plaintext, request.EncryptionContext)
+    check_dry_run(request.DryRun)
+    return plaintext, blob
+
+
+def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, bytes]:
+    """A private key in PKCS#8, its public key, and the private key sealed."""
+    spec = request.KeyPairSpec
+    if spec in specs.UNSUPPORTED:
+        raise UnsupportedOperationException(
+            f"Keys of the spec {spec} are not made here: {specs.UNSUPPORTED[spec]}."
+        )
+    _check(call, request, key, request.EncryptionContext)
+    check_dry_run(request.DryRun)
+    private = material.generate(spec, call.environment.entropy)
+    blob = sealed(call, key, private, request.EncryptionContext)
+    return private, material.public_der(material.private(private)), blob
+
+
+def _check(call: Call, request: _KeyRequest | _PairRequest, key: Key, context: Context) -> None:
+    grants.check_tokens(request.GrantTokens)
+    operation = call.operation.name
+    if not specs.is_symmetric(key.spec):
+        specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCRYPT, specs.SYMMETRIC_DEFAULT)
+    states.check(operation, key)

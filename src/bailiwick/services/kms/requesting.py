@@ -1,0 +1,34 @@
+"""What the cryptographic operations check of a request beside the key (facts/kms.md sections 2 and 15)."""
+
+from __future__ import annotations
+
+from bailiwick.api import ValidationError
+from bailiwick.core.message import Request
+from bailiwick.services.kms import shapes
+from bailiwick.services.kms.shapes import DryRunOperationException, UnsupportedOperationException
+
+
+def is_short(request: Request) -> bool:
+    """Whether this is quick work: AES is, RSA is not, and a request for it names its algorithm.
+
+    A caller who writes the name in another way has RSA done where AES is, which costs the others some time.
+    """
+    return b"RSAES" not in request.body
+
+
+def check_recipient(recipient: shapes.RecipientInfo | None) -> None:
+    """Refuse to answer an enclave: ignoring it would hand the plaintext to whoever is in between."""
+    if recipient is not None:
+        raise ValidationError("Recipient is not supported: no attestation roots are configured.")
+
+
+def check_modifiers(modifiers: object) -> None:
+    """Refuse what only dry runs have, and this server does not."""
+    if modifiers:
+        raise UnsupportedOperationException("DryRunModifiers are not supported yet.")
+
+
+def check_dry_run(dry_run: bool | None) -> None:
+    """End a dry run, after everything was done that can fail."""
+    if dry_run:
+        raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
