@@ -24,7 +24,7 @@ from bailiwick.wire.patterns import python_pattern
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
-NAMES = ("accessanalyzer", "iam", "kms", "sts")
+NAMES = ("accessanalyzer", "iam", "kms", "organizations", "sts")
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
@@ -202,12 +202,19 @@ class Shapes:
         for member, target in shape["members"].items():
             if not member.isidentifier() or keyword.iskeyword(member):
                 raise SystemExit(f"{name}.{member} is no Python name")
-            kind = self.type_of(target["shape"])
+            kind = self.outside(self.type_of(target["shape"]), list(shape["members"])[: len(lines)])
             lines.append(f"    {member}: {kind}" + ("" if member in required else " | None = None"))
         body = "\n".join(lines) or "    pass"
         text = f"\n\nclass {name}(Struct, frozen=True, kw_only=True, omit_defaults=True):\n{body}\n"
         del self.written[name]
         self.written[name] = text
+
+    def outside(self, kind: str, members: list[str]) -> str:
+        """An annotation that names no member above it, which would hide the type of that name in the class."""
+        for name in set(re.findall(r"\w+", kind)) & set(members):
+            self.written.setdefault(f"{name}Type", f"\n{name}Type = {name}\n")
+            kind = re.sub(rf"\b{name}\b", f"{name}Type", kind)
+        return kind
 
     def type_of(self, name: str) -> str:
         """The annotation of a shape."""

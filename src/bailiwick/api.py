@@ -116,12 +116,27 @@ class InternalFailure(CommonError):
     sender = False
 
 
+class Membership(msgspec.Struct, frozen=True):
+    """An account's place in its organization, and the control policies that apply there.
+
+    `path` is as aws:PrincipalOrgPaths has it (`o-x/r-y/ou-z/`). `scps` and `rcps` have a layer for each level, from
+    the root to the account; none for the management account. An account that was closed is not `active`.
+    """
+
+    organization: str
+    path: str
+    scps: tuple[Layer, ...] = ()
+    rcps: tuple[Layer, ...] = ()
+    active: bool = True
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who is asking. Made from a verified signature or from a signed-in page, never otherwise.
 
     `user_id` is what GetCallerIdentity shows. `name` is the user's name, None for others. `context` holds
     the condition keys that do not change between requests of this caller. `identity`, `boundary` and
-    `session_policy` are the compiled layers that apply; None means that there is no such layer.
+    `session_policy` are the compiled layers that apply; None means that there is no such layer. `membership` is
+    the place of its account in an organization, and `scps` the service control policies that bind it.
     """
 
     principal: Principal
@@ -134,6 +149,8 @@ class Caller(msgspec.Struct, frozen=True):
     identity: Layer | None = None
     boundary: Layer | None = None
     session_policy: Layer | None = None
+    membership: Membership | None = None
+    scps: tuple[Layer, ...] = ()
 
     @property
     def arn(self) -> str:

@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from bailiwick import api
-from bailiwick.api import Call, Caller, Target
+from bailiwick.api import Call, Caller, Membership, Target
+from bailiwick.core.arn import is_service_linked
 from bailiwick.core.bounded import Bounded
 from bailiwick.core.policy.decide import Layers, Ruling, decide, rests_on_context
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Question, Rule, Value
 from bailiwick.core.policy.refusal import access_denied
+from bailiwick.directory import organizations
 
 _REMEMBERED = 8192
 
-_Key = tuple[int, int, str, str, str, Rule]
+_Key = tuple[int, int, int, str, str, str, Rule]
 
 
 class Authorizer:
@@ -28,7 +30,9 @@ class Authorizer:
     """
 
     def __init__(self) -> None:
-        self.remembered: Bounded[_Key, tuple[Caller, Layer | None, Ruling | None]] = Bounded(_REMEMBERED)
+        self.remembered: Bounded[_Key, tuple[Caller, Layer | None, Membership | None, Ruling | None]] = Bounded(
+            _REMEMBERED
+        )
 
     def authorize(self, call: Call, target: Target) -> Ruling:
         """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not.
@@ -36,32 +40,53 @@ class Authorizer:
         The `question` of an answer that was remembered is that of an earlier call.
         """
         caller, policy, action = call.caller, target.policy, target.action or call.operation.action
-        key = id(caller), id(policy), action, target.arn, target.account, target.rule
+        place = caller.membership if target.account == caller.principal.account else _place(call, target.account)
+        key = id(caller), id(policy), id(place), action, target.arn, target.account, target.rule
         known = self.remembered.get(key)
-        if known is not None and known[0] is caller and known[1] is policy:
-            if known[2] is not None:
-                return known[2]
+        if known is not None and known[0] is caller and known[1] is policy and known[2] is place:
+            if known[3] is not None:
+                return known[3]
         else:
             known = None
-        ruling = _decided(call, target, action)
+        ruling = _decided(call, target, action, place)
         if known is None:
-            self._remember(key, caller, policy, ruling)
+            self._remember(key, caller, policy, place, ruling)
         return ruling
 
-    def _remember(self, key: _Key, caller: Caller, policy: Layer | None, ruling: Ruling) -> None:
+    def _remember(
+        self, key: _Key, caller: Caller, policy: Layer | None, place: Membership | None, ruling: Ruling
+    ) -> None:
         varies = rests_on_context(ruling.question, ruling.layers)
-        self.remembered.put(key, (caller, policy, None if varies else ruling))
+        self.remembered.put(key, (caller, policy, place, None if varies else ruling))
 
 
-def _decided(call: Call, target: Target, action: str) -> Ruling:
+def _place(call: Call, account: str) -> Membership | None:
+    """Where an account is in its organization; None for what is no account's number."""
+    if len(account) != 12 or not account.isdigit():
+        return None
+    return organizations.membership(call.transaction, call.partition, account)
+
+
+def _rcps(caller: Caller, action: str, place: Membership) -> tuple[Layer, ...]:
+    """The resource control policies of the place of a resource, for an action: not for service-linked roles."""
+    bound = action.partition(":")[0] in organizations.UNDER_RCPS and action != "kms:RetireGrant"
+    return place.rcps if bound and not is_service_linked(caller.principal.issuer_arn) else ()
+
+
+def _decided(call: Call, target: Target, action: str, place: Membership | None) -> Ruling:
     caller = call.caller
     context = context_of(call, target)
+    if place is not None:
+        context["aws:resourceorgid"] = place.organization
+        context["aws:resourceorgpaths"] = (place.path,)
     question = Question(caller.principal, action, target.arn, target.account, context, target.rule)
     layers = Layers(
         identity=caller.identity,
         boundary=caller.boundary,
         session=caller.session_policy,
         resource=target.policy,
+        scps=caller.scps,
+        rcps=_rcps(caller, action, place) if place is not None and place.rcps else (),
     )
     ruling = Ruling(question, layers, decide(question, layers))
     if not ruling.decision.allowed:

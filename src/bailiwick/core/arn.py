@@ -48,3 +48,8 @@ def root(partition: str, account: str) -> str:
 def assumed_role(partition: str, account: str, role: str, session: str) -> str:
     """The ARN of a role session; `role` is the role's name without its path."""
     return f"arn:{partition}:sts::{account}:assumed-role/{role}/{session}"
+
+
+def is_service_linked(role_arn: str) -> bool:
+    """Whether this is the ARN of a service-linked role: a role that a service made for itself."""
+    return ":role/aws-service-role/" in role_arn

@@ -20,7 +20,7 @@ from bailiwick.core.formats import Session, SessionKind, open_session
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
-from bailiwick.directory import access_keys, accounts, entities, tables
+from bailiwick.directory import access_keys, accounts, entities, organizations, tables
 from bailiwick.directory.entities import Role, User
 from bailiwick.directory.usage import Usage
 from bailiwick.store import Store
@@ -77,9 +77,9 @@ class Directory:
         if key is None or key.status != "Active":
             raise UnknownToken(_INVALID)  # and nothing is remembered: strangers must not fill the memory
         caller, topics = self._user_or_root(transaction, key.owner_id)
-        caller = msgspec.structs.replace(caller, access_key_id=key_id)
+        caller, more = self._governed(transaction, msgspec.structs.replace(caller, access_key_id=key_id))
         secret = access_keys.open_secret(self.environment.ring, key)
-        return Credential(secret, caller), (topic, *topics)
+        return Credential(secret, caller), dict.fromkeys((topic, *topics, *more))
 
     def _of_session(self, transaction: Transaction, session: Session) -> tuple[Credential, Iterable[str]]:
         if session.kind is SessionKind.ROLE:
@@ -87,8 +87,8 @@ class Directory:
         else:
             base, topics = self._user_or_root(transaction, session.principal)
         filtered, more = self._session_policies(transaction, session)
-        caller = _in_session(base, session, filtered)
-        return Credential(session.secret, caller), (*topics, *more)
+        caller, above = self._governed(transaction, _in_session(base, session, filtered))
+        return Credential(session.secret, caller), dict.fromkeys((*topics, *more, *above))
 
     # -- Who --------------------------------------------------------------------------------------------
 
@@ -139,6 +139,29 @@ class Directory:
         tags = entities.tags(transaction, role.id)
         caller = Caller(principal, user_id=role.id, name=role.name, tags=tags, identity=layer, boundary=boundary)
         return caller, (f"principal:{role.id}", *topics, *more)
+
+    def _governed(self, transaction: Transaction, caller: Caller) -> tuple[Caller, tuple[str, ...]]:
+        """The caller as a member of its account's organization: its condition keys, and what binds it.
+
+        Service-linked roles are bound by no service control policy. Raises UnknownToken if the account was closed.
+        """
+        topic = f"account:{caller.account}"
+        place = organizations.membership(transaction, self.environment.partition, caller.account)
+        if place is None:
+            return caller, (topic,)
+        if not place.active:
+            raise UnknownToken(_INVALID)
+        organization: dict[str, Value] = {
+            "aws:principalorgid": place.organization,
+            "aws:principalorgpaths": (place.path,),
+        }
+        governed = msgspec.structs.replace(
+            caller,
+            context={**caller.context, **organization},
+            membership=place,
+            scps=() if arn.is_service_linked(caller.principal.issuer_arn) else place.scps,
+        )
+        return governed, (topic, f"organization:{place.organization}")
 
     # -- What applies -------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bailiwick.services.accessanalyzer import accessanalyzer
 from bailiwick.services.iam import iam
 from bailiwick.services.kms import kms
+from bailiwick.services.organizations import organizations
 from bailiwick.services.sts import sts
 
-ALL = (accessanalyzer, iam, kms, sts)
+ALL = (accessanalyzer, iam, kms, organizations, sts)
