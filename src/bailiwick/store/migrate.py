@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 
 # Every revision in order; the last is the one that the tables declare.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 
 def folder_to_newest(engine: Engine, folder: Path) -> None:

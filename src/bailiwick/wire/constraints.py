@@ -51,12 +51,34 @@ def check(service: ServiceModel, shape: str, values: dict[str, Any]) -> None:
             sentence = _SENTENCES.get(path)
             if sentence and constraint.startswith("Member must satisfy regular expression"):
                 raise ValidationError(f"The specified value for {path} is invalid. {sentence}")
+    if service.name in _REASONED:
+        raise _reasoned(found[0][2])
     items = [
         f"Value{_echo(service, value)} at '{path}' failed to satisfy constraint: {constraint}"
         for path, value, constraint in found
     ]
     plural = "" if len(items) == 1 else "s"
     raise ValidationError(f"{len(items)} validation error{plural} detected: {'; '.join(items)}")
+
+
+# Organizations tells no value and no bound: a sentence, and a reason for programs.
+_REASONED = {"organizations"}
+_REASONS = (
+    ("enum value set", "You specified an invalid value.", "INVALID_ENUM"),
+    ("regular expression", "You provided a value that does not match the required pattern.", "INVALID_PATTERN"),
+    ("length less", "You provided a value that is too long.", "MAX_LENGTH_EXCEEDED"),
+    ("length greater", "You provided a value that is too short.", "MIN_LENGTH_EXCEEDED"),
+    ("value less", "You provided a value that is too large.", "MAX_VALUE_EXCEEDED"),
+    ("value greater", "You provided a value that is too small.", "MIN_VALUE_EXCEEDED"),
+    ("not be null", "You must provide a value for every required parameter.", "INPUT_REQUIRED"),
+)
+
+
+def _reasoned(constraint: str) -> ValidationError:
+    text, reason = next(
+        ((text, reason) for words, text, reason in _REASONS if words in constraint), ("Invalid input.", "INVALID_ENUM")
+    )
+    return ValidationError(text, Message=text, Reason=reason)
 
 
 _HIDDEN = object()  # stands for a value that the model calls sensitive

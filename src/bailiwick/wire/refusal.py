@@ -113,6 +113,9 @@ _SENTENCES: dict[tuple[str, type[CommonError]], str] = {
     ("s3", api.MissingAuthenticationToken): "Access Denied",
 }
 
+# Where what breaks a bound of the model is an error of the service's own.
+_OWN_VALIDATION = {"organizations": "InvalidInputException"}
+
 _FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 
 
@@ -121,6 +124,8 @@ def refuse(error: ApiError, service: ServiceModel | None, request: Request, requ
     spoken = protocol(service, request) if service else _guess(request)
     dialect = "s3" if service and service.name == "s3" else spoken
     code, status = form_of(error, dialect)
+    if service and isinstance(error, api.ValidationError):
+        code = _OWN_VALIDATION.get(service.name, code)
     told = _Told(error, code, status, service, request_id, _sentence(error, dialect))
     if spoken == JSON:
         version = service.json_version if service else "1.1"
