@@ -75,10 +75,11 @@ _REASONS = (
 
 
 def _reasoned(constraint: str) -> ValidationError:
-    text, reason = next(
-        ((text, reason) for words, text, reason in _REASONS if words in constraint), ("Invalid input.", "INVALID_ENUM")
+    told, reason = next(
+        ((text, reason) for words, text, reason in _REASONS if words in constraint),
+        ("Invalid input.", "INVALID_ENUM"),
     )
-    return ValidationError(text, Message=text, Reason=reason)
+    return ValidationError(told, Message=told, Reason=reason)
 
 
 _HIDDEN = object()  # stands for a value that the model calls sensitive
