@@ -51,6 +51,8 @@ def main() -> None:
     title = name.replace("_", " ").capitalize()
     text = HEAD.format(title=title, revision=revision, previous=previous)
     text += textwrap.indent(textwrap.dedent("\n".join(lines)).strip("\n"), "    ") + "\n"
+    if "sa." not in body:
+        text = text.replace("import sqlalchemy as sa\n", "")
     ruff = [sys.executable, "-m", "ruff", "format", "-"]
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=VERSIONS.parents[4])
     target = VERSIONS / f"{revision}_{name}.py"

@@ -68,6 +68,20 @@ class PostgresServer:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
 
+    def stop(self) -> None:
+        """End it as an operator would who does not wait for clients ("fast")."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+
+    def end_connections(self) -> None:
+        """End every connection to every database, as a proxy or a failover does."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+
     def new_database(self) -> str:
         """The URL of a new, empty database."""
         self._made += 1

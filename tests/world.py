@@ -32,11 +32,12 @@ REGION = "us-east-1"
 class World:
     """One deployment with the account 123456789012, its root key, and every service."""
 
-    def __init__(self, now: Callable[[], float] | None = None) -> None:
+    def __init__(self, now: Callable[[], float] | None = None, store: Store | None = None) -> None:
+        """Take a clock other than the machine's, and an empty store other than one in memory."""
         import time
 
         self.now = now or time.time
-        self.store = Store.in_memory()
+        self.store = store or Store.in_memory()
         self.environment = Environment("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom)
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []

@@ -36,8 +36,8 @@ OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 class Scene:
     """A world with one of each entity, and one caller of each kind."""
 
-    def __init__(self) -> None:
-        self.world = world = World()
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world = world or World()
         iam, kms = world.client("iam"), world.client("kms")
         for name in ("u", "nobody", "admin", "inactive"):
             iam.create_user(UserName=name)

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 import bailiwick.services  # noqa: F401  (declares every table)
 from bailiwick.directory import tables
-from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, Unstorable, migrate, settings
+from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
 from bailiwick.store.schema import change, metadata
 from bailiwick.store.sqlite import FILE
 from bailiwick.store.transaction import KEPT_CHANGES, Transaction
@@ -239,16 +239,6 @@ def test_order_and_equality_are_by_code_point(store: Store) -> None:
         found = transaction.all(select(tables.account.c.name).order_by(tables.account.c.name))
         assert [row.name for row in found] == sorted(names)
         assert transaction.one(select(tables.account).where(tables.account.c.name == "b")) is None
-
-
-def test_what_the_database_cannot_hold_is_refused(store: Store) -> None:
-    """PostgreSQL has no null character. Nothing is stored in its place."""
-    try:
-        put(store, "name", "a\0b")
-    except Unstorable:
-        assert get(store, "name") is None
-    else:
-        assert get(store, "name") == "a\0b"
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1795000000.123456, 4102444800.999])

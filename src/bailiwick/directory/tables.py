@@ -41,6 +41,7 @@ user = Table(
     Column("boundary", string(2048)),
     Column("password_last_used", Float),
     UniqueConstraint("account", "folded"),
+    Index("iam_user_boundary", "account", "boundary"),
 )
 
 group = Table(
@@ -80,6 +81,7 @@ role = Table(
     Column("last_used", Float),
     Column("last_used_region", string(64)),
     UniqueConstraint("account", "folded"),
+    Index("iam_role_boundary", "account", "boundary"),
 )
 
 policy = Table(
@@ -97,6 +99,7 @@ policy = Table(
     Column("default_version", Integer, nullable=False),
     Column("next_version", Integer, nullable=False),
     UniqueConstraint("account", "folded"),
+    Index("iam_policy_list", "account", "arn"),
 )
 
 policy_version = Table(

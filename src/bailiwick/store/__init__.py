@@ -5,7 +5,7 @@ Services use `call.transaction` (api.Transaction) and nothing else of this packa
 
 from __future__ import annotations
 
-from bailiwick.store.errors import Duplicate, NewerDatabase, StoreError, StoreUnavailable, Unstorable
+from bailiwick.store.errors import Aborted, Duplicate, NewerDatabase, StoreError, StoreUnavailable, Unstorable
 from bailiwick.store.store import Store
 
-__all__ = ["Duplicate", "NewerDatabase", "Store", "StoreError", "StoreUnavailable", "Unstorable"]
+__all__ = ["Aborted", "Duplicate", "NewerDatabase", "Store", "StoreError", "StoreUnavailable", "Unstorable"]

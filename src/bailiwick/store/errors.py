@@ -3,7 +3,8 @@
 StoreError
 ├── Duplicate          a key that is taken
 ├── Unstorable         a value that this database has no form for
-├── StoreUnavailable   locked, full, unreadable, or damaged: the text says which
+├── StoreUnavailable   away, locked, full, unreadable, or damaged: the text says which, and what to do
+│   └── Aborted        the same, and it is certain that the transaction has changed nothing
 └── NewerDatabase      made by a later version of Bailiwick than this one
 """
 
@@ -23,7 +24,14 @@ class Unstorable(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be used now: locked, full, unreadable, or damaged."""
+    """The database cannot be used now: away, locked, full, unreadable, or damaged.
+
+    At a commit it leaves open whether the transaction has happened.
+    """
+
+
+class Aborted(StoreUnavailable):
+    """The transaction has certainly changed nothing: it may be run again from its beginning."""
 
 
 class NewerDatabase(StoreError):

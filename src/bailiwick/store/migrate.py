@@ -12,10 +12,11 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from bailiwick.store import reasons
 from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 
 # Every revision in order; the last is the one that the tables declare.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 def folder_to_newest(engine: Engine, folder: Path) -> None:
@@ -34,7 +35,7 @@ def folder_to_newest(engine: Engine, folder: Path) -> None:
                 if revision(connection) != REVISIONS[-1]:
                     upgrade(connection)
     except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig)) from error
+        raise StoreUnavailable(reasons.told(error.orig)) from error
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
 
@@ -46,12 +47,15 @@ def server_to_newest(engine: Engine) -> None:
     cannot be read.
     """
     try:
-        # Every write transaction begins with the lock of those who write, so this one waits for its turn.
-        with engine.begin() as connection:
+        with engine.connect().execution_options(bailiwick_write=False) as connection:
+            if revision(connection) == REVISIONS[-1]:
+                return
+        # The lock of those who write: nobody changes a row meanwhile, and of two nodes the second finds it done.
+        with engine.connect().execution_options(bailiwick_migrates=True) as connection, connection.begin():
             if revision(connection) != REVISIONS[-1]:
                 upgrade(connection)
     except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig).strip()) from error
+        raise StoreUnavailable(reasons.told(error.orig)) from error
 
 
 def revision(connection: Connection) -> str | None:
@@ -67,12 +71,12 @@ def revision(connection: Connection) -> str | None:
     return found
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring a database to the newest revision, within the connection's transaction."""
+def upgrade(connection: Connection, target: str = REVISIONS[-1]) -> None:
+    """Bring a database to a revision, the newest if none is named, within the connection's transaction."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, REVISIONS[-1])
+    command.upgrade(config, target)

@@ -6,7 +6,8 @@ not think of concurrent writers, and changes get their numbers in the order in w
 A thread listens for the notices of other nodes and reads the table of changes at each, and every quarter of a
 second without one. So a change is obeyed by every node in milliseconds, and within half a second if a notice is
 lost. While the database cannot be reached, what is in memory is still good for `patience` seconds; after that
-every request is refused, because nobody knows any more whether a key was deactivated.
+every request is refused, because nobody knows any more whether a key was deactivated. What needs the database
+while it is known to be away is refused at once: a request that waited would hold up those that need nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from typing import Any
 import psycopg
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from bailiwick.store import migrate
+from bailiwick.store import migrate, reasons
 from bailiwick.store.backend import Position
 from bailiwick.store.cache import Cache
-from bailiwick.store.errors import StoreUnavailable
+from bailiwick.store.errors import Aborted, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -71,13 +72,14 @@ class Postgres:
             raise StoreUnavailable("the database does not answer")
 
     def connect(self, *, write: bool) -> Connection:
-        connection = self.engine.connect().execution_options(bailiwick_write=write)
+        if self._listener.away:
+            raise Aborted("the database cannot be reached; the server goes on by itself when it can")
         try:
-            connection.begin()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return self._begun(write=write)
+        except OperationalError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._begun(write=write)  # nothing had happened on the one that broke
 
     def release(self, connection: Connection) -> None:
         connection.close()
@@ -101,6 +103,15 @@ class Postgres:
         self._listener.end()
         self.engine.dispose()
 
+    def _begun(self, *, write: bool) -> Connection:
+        connection = self.engine.connect().execution_options(bailiwick_write=write)
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def open_listener(self) -> psycopg.Connection[Any]:
         """A connection of its own for the thread that listens."""
         arguments = self.engine.dialect.create_connect_args(self._url)[1]
@@ -114,6 +125,7 @@ class _Listener(threading.Thread):
         super().__init__(name="changes", daemon=True)
         self.cache: Cache | None = None  # there is nothing to forget before the first refresh
         self.heard = time.monotonic()
+        self.away = False  # whether the last attempt to connect has failed
         self.ready = threading.Event()
         self._backend = backend
         self._position: Position | None = None
@@ -126,27 +138,31 @@ class _Listener(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.is_set():
+            connected = False
             try:
                 with self._backend.open_listener() as connection:
                     connection.execute(f"LISTEN {_CHANNEL}")
                     self._resume(connection)
+                    connected, self.away = True, False
                     while not self._ended.is_set():
                         for _ in connection.notifies(timeout=_POLL, stop_after=1):
                             pass
                         self._catch_up(connection)
             except (psycopg.Error, OSError) as error:
-                reason = str(error).partition("\n")[0]
-                log.warning("the database does not tell of changes; trying again", reason=reason)
-                self._ended.wait(_AGAIN)
+                log.warning("the database does not tell of changes; trying again", reason=reasons.told(error))
+                if not connected:
+                    self.away = True
+                    self._ended.wait(_AGAIN)
 
     def _resume(self, connection: psycopg.Connection[Any]) -> None:
-        """Take up where the last connection ended. A database that is behind that is another one: forget all."""
+        """Begin where the database is now, with nothing in memory.
+
+        After a failover it may lack commits that were seen before it, and have others under their numbers.
+        """
         row = connection.execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()
-        newest = int(row[0]) if row else 0
-        if self._position is None or newest < self._position.last:
-            self._position = Position(newest)
-            if self.cache is not None:
-                self.cache.clear()
+        self._position = Position(int(row[0]) if row else 0)
+        if self.cache is not None:
+            self.cache.clear()
         self.ready.set()
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
@@ -174,7 +190,10 @@ def _engine(url: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("bailiwick_write", True):
+        options = connection.get_execution_options()
+        if options.get("bailiwick_migrates"):  # it waits for another node that does the same, and takes its time
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+        if options.get("bailiwick_write", True):
             # READ COMMITTED: what is read after the lock is had is what the writer before has left.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
         else:

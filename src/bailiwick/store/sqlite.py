@@ -18,10 +18,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from bailiwick.store import migrate
+from bailiwick.store import migrate, reasons, wal
 from bailiwick.store.backend import Position
 from bailiwick.store.cache import Cache
-from bailiwick.store.errors import StoreUnavailable
+from bailiwick.store.errors import StoreUnavailable, Unstorable
 from bailiwick.store.schema import metadata
 from bailiwick.store.walindex import WalIndex
 
@@ -47,13 +47,14 @@ class Folder:
         migrate.folder_to_newest(self.engine, folder)
         self._watch = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._watch_lock = Lock()
+        self._log = wal.Log(path)
         self._index: WalIndex | None = None
         self._header, self._looked, self._version = b"", 0.0, -1
         try:
             self._position = Position(self._newest_change())
             self._index = WalIndex(path)
         except sqlite3.Error as error:
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailable(reasons.told(error)) from error
         except OSError:
             pass  # then the database is asked each time
 
@@ -64,6 +65,7 @@ class Folder:
 
     def release(self, connection: Connection) -> None:
         connection.close()
+        self._log.look()
 
     def announce(self, connection: Connection) -> None:
         """The commit itself is the announcement."""
@@ -84,9 +86,10 @@ class Folder:
                     self._version = version
                 self._header, self._looked = header, now
         except sqlite3.Error as error:
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailable(reasons.told(error)) from error
 
     def close(self) -> None:
+        self._log.close()
         self.engine.dispose()
         self._watch.close()
         if self._index is not None:
@@ -153,7 +156,8 @@ def _engine(url: str, **options: Any) -> Engine:
         connection.isolation_level = None  # the driver begins nothing by itself; `begin` below does
         for pragma in (
             "journal_mode = WAL",
-            "synchronous = FULL",
+            "synchronous = FULL",  # what is committed is on disk: one fsync of the log
+            f"journal_size_limit = {wal.KEPT}",
             f"busy_timeout = {_BUSY_MILLISECONDS}",
             "trusted_schema = OFF",
         ):
@@ -163,5 +167,13 @@ def _engine(url: str, **options: Any) -> Engine:
     def begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("bailiwick_write", True)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def check(_c: object, _cursor: object, _text: str, parameters: Any, _x: object, many: bool) -> None:
+        """SQLite would keep a null character and PostgreSQL has none: neither is given one."""
+        for row in parameters if many else (parameters,):
+            for value in row.values() if isinstance(row, dict) else row:
+                if type(value) is str and "\0" in value:
+                    raise Unstorable("a null character cannot be stored")
 
     return engine

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from bailiwick.store import reasons
 from bailiwick.store.backend import Backend
 from bailiwick.store.cache import MISSING, Cache
 from bailiwick.store.errors import StoreUnavailable
@@ -97,4 +98,4 @@ def _server(url: str) -> Backend:
     try:
         return Postgres(url)
     except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig).strip()) from None
+        raise StoreUnavailable(reasons.told(error.orig)) from None

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, delete, func, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
+from bailiwick.store import reasons
 from bailiwick.store.cache import MISSING
-from bailiwick.store.errors import Duplicate, StoreUnavailable, Unstorable
+from bailiwick.store.errors import Aborted, Duplicate, StoreUnavailable, Unstorable
 from bailiwick.store.schema import change
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ class Transaction:
         if connection is None:
             return
         try:
-            with _translated():
-                if kind is None and self.write:
+            if kind is None and self.write:
+                with _translated():
                     self._note_changes(connection)
+                with _translated(committing=True), _ended(connection):
                     connection.commit()
-                else:
+            else:
+                with _translated():
                     connection.rollback()
             if kind is None:
                 self._store.committed(self._topics)
@@ -115,13 +119,32 @@ class Transaction:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """The driver's errors as the store's."""
+def _ended(connection: Connection) -> Iterator[None]:
+    """Let no transaction stay open where a commit failed: the connection would take its lock back to the pool."""
+    try:
+        yield
+    except BaseException:
+        try:
+            driver: Any = connection.connection.driver_connection
+            driver.rollback()
+        except Exception:
+            connection.invalidate()
+        raise
+
+
+@contextmanager
+def _translated(*, committing: bool = False) -> Iterator[None]:
+    """The driver's errors as the store's. Only one that comes while committing leaves the outcome open."""
     try:
         yield
     except IntegrityError as error:
         raise Duplicate(str(error.orig)) from error
     except DataError as error:
         raise Unstorable(str(error.orig).partition("\n")[0]) from error
+    except UnicodeEncodeError as error:
+        raise Unstorable("a surrogate that stands alone is no character") from error
+    except NoConnection as error:
+        raise Aborted("every connection to the database is in use") from error
     except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig)) from error
+        kind = StoreUnavailable if committing and not reasons.undone(error.orig) else Aborted
+        raise kind(reasons.told(error.orig)) from error

@@ -258,7 +258,8 @@ class _Told:
             f"<Error><Code>{self.code}</Code>{self._xml_members()}"
             f"<RequestId>{self.request_id}</RequestId><HostId></HostId></Error>"
         )
-        headers = (("x-amz-request-id", self.request_id), ("content-type", "application/xml"))
+        kind = (("x-amz-request-id", self.request_id), ("content-type", "application/xml"))
+        headers = (*kind, *self._retry())
         return Response(self.status, headers, text.encode())
 
     def xml(self) -> Response:
@@ -303,8 +304,14 @@ class _Told:
     def response(self, kind: str, body: bytes, headers: rest.Headers = ()) -> Response:
         """The response with a body of a content type."""
         return Response(
-            self.status, (("x-amzn-requestid", self.request_id), ("content-type", kind), *headers), body
+            self.status,
+            (("x-amzn-requestid", self.request_id), ("content-type", kind), *self._retry(), *headers),
+            body,
         )
+
+    def _retry(self) -> rest.Headers:
+        """When to ask again (RFC 9110, section 10.2.3): a server that cannot answer now asks for a second."""
+        return (("retry-after", "1"),) if isinstance(self.error, api.ServiceUnavailable) else ()
 
 
 _TOKEN = re.compile(r"(?m)^(x-amz-security-token:).*$|(X-Amz-Security-Token=)[^&\n]*")

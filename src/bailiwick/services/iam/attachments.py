@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, union
 
 from bailiwick.api import Call, Finder, Target
 from bailiwick.directory import tables
@@ -135,16 +135,17 @@ def list_attached_role_policies(
 def list_entities_for_policy(
     call: Call, request: shapes.ListEntitiesForPolicyRequest, policy: ManagedPolicy
 ) -> shapes.ListEntitiesForPolicyResponse:
-    found = [
-        (table.name, row.id, row.name)
-        for table in (tables.group, tables.role, tables.user)
-        if (request.EntityFilter or table.name.removeprefix("iam_").title())
-        == table.name.removeprefix("iam_").title()
-        for row in _users_of(call, table, policy, request)
-    ]
-    start = paging.after(call, request.Marker)
-    later = sorted(each for each in found if f"{each[0]}/{each[1]}" > start)
-    cut, truncated, marker = paging.page(call, later, request.MaxItems, lambda each: f"{each[0]}/{each[1]}")
+    start, found = paging.after(call, request.Marker), list[tuple[str, str, str]]()
+    for table in (tables.group, tables.role, tables.user):
+        missing = paging.wanted(request.MaxItems) - len(found)
+        kind = table.name.removeprefix("iam_").title()
+        if (
+            missing and start < f"{table.name}0" and request.EntityFilter in (None, kind)
+        ):  # "0" is after every "/..."
+            after = start.removeprefix(f"{table.name}/") if start > table.name else ""
+            rows = _users_of(call, table, policy, request, after, missing)
+            found += [(table.name, row.id, row.name) for row in rows]
+    cut, truncated, marker = paging.page(call, found, request.MaxItems, lambda each: f"{each[0]}/{each[1]}")
     return shapes.ListEntitiesForPolicyResponse(
         PolicyGroups=[shapes.PolicyGroup(GroupName=n, GroupId=i) for t, i, n in cut if t == "iam_group"],
         PolicyUsers=[shapes.PolicyUser(UserName=n, UserId=i) for t, i, n in cut if t == "iam_user"],
@@ -155,18 +156,24 @@ def list_entities_for_policy(
 
 
 def _users_of(
-    call: Call, table: Any, policy: ManagedPolicy, request: shapes.ListEntitiesForPolicyRequest
+    call: Call,
+    table: Any,
+    policy: ManagedPolicy,
+    request: shapes.ListEntitiesForPolicyRequest,
+    after: str,
+    limit: int,
 ) -> list[Any]:
-    """The entities of one table that have the policy attached, or have it as their boundary."""
+    """The first entities of one table after an id that have the policy attached, or as their boundary."""
     column = table.c
-    here = (column.account == call.account) & names.under(column.path, request.PathPrefix)
-    uses = column.id.in_(select(_table.owner_id).where(_table.policy_arn == policy.arn))
-    if "boundary" in column:
-        bounded = column.boundary == policy.arn
-        if request.PolicyUsageFilter == "PermissionsBoundary":
-            uses = bounded
-        elif request.PolicyUsageFilter is None:
-            uses = uses | bounded
-    elif request.PolicyUsageFilter == "PermissionsBoundary":
+    using = []
+    if request.PolicyUsageFilter != "PermissionsBoundary":
+        attached = (_table.policy_arn == policy.arn) & (_table.account == call.account)
+        using.append(select(_table.owner_id).where(attached))
+    if request.PolicyUsageFilter != "PermissionsPolicy" and "boundary" in column:
+        bounded = (column.boundary == policy.arn) & (column.account == call.account)
+        using.append(select(column.id).where(bounded))
+    if not using:
         return []
-    return list(call.transaction.all(select(column.id, column.name).where(here & uses)))
+    here = column.id.in_(union(*using)) & names.under(column.path, request.PathPrefix)
+    statement = select(column.id, column.name).where(here, column.id > after)
+    return list(call.transaction.all(statement.order_by(column.id).limit(limit)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, insert, literal, or_, select, update
 
 from bailiwick.api import AccessDenied, Call, Target
 from bailiwick.core import ids
@@ -180,34 +181,55 @@ def list_policies(call: Call, request: shapes.ListPoliciesRequest, record: None)
         found += [
             policy
             for policy in managed.every(call.partition)
-            if policy.path.startswith(prefix) and policy.arn > start
+            if policy.path.startswith(prefix) and policy.arn > start and _passes(call, request, policy)
         ]
-    answers = [shown(call, policy) for policy in sorted(found, key=lambda policy: policy.arn)]
-    if request.OnlyAttached:
-        answers = [each for each in answers if each.AttachmentCount or each.PermissionsBoundaryUsageCount]
-    if request.PolicyUsageFilter == "PermissionsPolicy":
-        answers = [each for each in answers if each.AttachmentCount]
-    elif request.PolicyUsageFilter == "PermissionsBoundary":
-        answers = [each for each in answers if each.PermissionsBoundaryUsageCount]
-    page, truncated, marker = paging.page(call, answers, request.MaxItems, lambda each: each.Arn or "")
+    found.sort(key=lambda policy: policy.arn)
+    cut, truncated, marker = paging.page(call, found, request.MaxItems, lambda policy: policy.arn)
+    page = [shown(call, policy) for policy in cut]
     return shapes.ListPoliciesResponse(Policies=page, IsTruncated=truncated, Marker=marker)
 
 
 def _customers(call: Call, request: shapes.ListPoliciesRequest, start: str) -> list[ManagedPolicy]:
-    """The account's own policies after `start`; all of them where a filter may drop some."""
+    """The first of the account's own policies after `start` that the request's filters let through."""
     table = tables.policy.c
-    statement = (
+    rows = call.transaction.all(
         select(tables.policy)
         .where(
             table.account == call.account,
             names.under(table.path, request.PathPrefix),
             table.arn > start,
+            *_filters(call, request, table.arn),
         )
         .order_by(table.arn)
+        .limit(paging.wanted(request.MaxItems))
     )
-    if not (request.OnlyAttached or request.PolicyUsageFilter):
-        statement = statement.limit(paging.wanted(request.MaxItems))
-    return [entities.record(ManagedPolicy, row) for row in call.transaction.all(statement)]
+    return [entities.record(ManagedPolicy, row) for row in rows]
+
+
+def _filters(
+    call: Call, request: shapes.ListPoliciesRequest, arn: ColumnElement[str]
+) -> Iterator[ColumnElement[bool]]:
+    """The conditions that OnlyAttached and PolicyUsageFilter put on a policy with this ARN."""
+    attachment = tables.attachment.c
+    attached = exists().where(attachment.policy_arn == arn, attachment.account == call.account)
+    bounds = or_(
+        *(
+            exists().where(table.c.boundary == arn, table.c.account == call.account)
+            for table in (tables.user, tables.role)
+        )
+    )
+    if request.OnlyAttached:
+        yield attached | bounds
+    if request.PolicyUsageFilter == "PermissionsPolicy":
+        yield attached
+    elif request.PolicyUsageFilter == "PermissionsBoundary":
+        yield bounds
+
+
+def _passes(call: Call, request: shapes.ListPoliciesRequest, policy: ManagedPolicy) -> bool:
+    """Whether the request's filters let one of AWS's policies through, which have no row."""
+    filters = list(_filters(call, request, literal(policy.arn)))
+    return not filters or call.transaction.one(select(literal(1)).where(*filters)) is not None
 
 
 # -- Versions ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, false, insert, select, update
 
 from bailiwick.api import ApiError, Call, Target, ValidationError, nothing
 from bailiwick.services.kms import paging, records, shapes, specs, states, tables
@@ -97,21 +97,19 @@ def delete_alias(call: Call, request: shapes.DeleteAliasRequest, alias: Alias) -
 @kms.operation("ListAliases", on=nothing)
 def list_aliases(call: Call, request: shapes.ListAliasesRequest, record: None) -> shapes.ListAliasesResponse:
     column, limit = tables.alias.c, min(request.Limit or 50, 100)
-    statement = (
-        select(tables.alias)
-        .where(
-            column.account == call.account,
-            column.region == call.region,
-            column.name > paging.after(call, request.Marker),
-        )
-        .order_by(column.name)
-        .limit(limit + 1)
-    )
+    here: ColumnElement[bool] = (column.account == call.account) & (column.region == call.region)
     if request.KeyId is not None:
         target = target_of(call, request.KeyId, aliases=False)
         if target.absent:
             raise target.absent
-        statement = statement.where(column.key_arn == target.arn)
+        # An alias is where its key is, so the key alone says enough, and its index is the narrow one.
+        here = column.key_arn == target.arn if target.account == call.account else false()
+    statement = (
+        select(tables.alias)
+        .where(here, column.name > paging.after(call, request.Marker))
+        .order_by(column.name)
+        .limit(limit + 1)
+    )
     page, truncated, marker = paging.page(call, call.transaction.all(statement), limit, lambda row: str(row.name))
     return shapes.ListAliasesResponse(
         Aliases=[
