@@ -108,12 +108,12 @@ def create_account(
     call: Call, request: shapes.CreateAccountRequest, organization: Organization
 ) -> shapes.CreateAccountResponse:
     """Make an account at once; whoever polls for it finds it done."""
-    failure, account, now = _failure(call, organization, request), None, round(call.now, 3)
+    failure, account, now = _failure(call, organization, request), None, call.now
     if failure is None:
         account = names.new_account(call)
         directory.create(call.transaction, account, request.AccountName, now, request.Email)
         _add_access_role(call, organization, account, request.RoleName or ACCESS_ROLE)
-        joined = Node(account, organization.id, ACCOUNT, organization.root, "", "ACTIVE", "CREATED", call.now)
+        joined = Node(account, organization.id, ACCOUNT, organization.root, "", "ACTIVE", "CREATED", now)
         whole_organization.add_node(call, organization, joined)
         tags.put(call, account, request.Tags)
         whole_organization.changed(call, organization, account)
@@ -134,8 +134,8 @@ def create_account(
             state=status.State,
             account=account,
             failure=failure,
-            requested=call.now,
-            completed=call.now,
+            requested=now,
+            completed=now,
         )
     )
     return shapes.CreateAccountResponse(CreateAccountStatus=status)
