@@ -71,3 +71,14 @@ CALLS: dict[str, dict[str, Any]] = {
         "UpdatePolicy": POLICY | {"Name": "v"},
     }.items()
 }
+
+CALLS |= {
+    f"iam:{name}": {}
+    for name in (
+        "DisableOrganizationsRootCredentialsManagement",
+        "DisableOrganizationsRootSessions",
+        "EnableOrganizationsRootCredentialsManagement",
+        "EnableOrganizationsRootSessions",
+        "ListOrganizationsFeatures",
+    )
+}

@@ -304,3 +304,22 @@ def test_another_level_or_a_deny_never_adds_access(
         may = decide(question, Layers(identity=everything, scps=tuple(before))).allowed
         for scps in (tuple(after), (everything, denied, everything)):
             assert may or not decide(question, Layers(identity=everything, scps=scps)).allowed
+
+
+def test_the_simulator_knows_what_binds_a_member(estate: Estate) -> None:
+    iam = estate.world.client("iam", estate.member)
+    asking = {
+        "PolicySourceArn": f"arn:aws:iam::{estate.account}:role/OrganizationAccountAccessRole",
+        "ActionNames": ["s3:GetObject"],
+    }
+    [found] = iam.simulate_principal_policy(**asking)["EvaluationResults"]
+    assert (found["EvalDecision"], "OrganizationsDecisionDetail" in found) == ("allowed", False)
+    estate.enable()
+    estate.attach(denies("s3:*"), estate.outer)
+    [found] = iam.simulate_principal_policy(**asking)["EvaluationResults"]
+    assert found["EvalDecision"] == "explicitDeny"
+    assert found["OrganizationsDecisionDetail"] == {"AllowedByOrganizations": False}
+    [found] = iam.simulate_principal_policy(**asking, PolicyExclusionList=[{"PolicyType": "scp"}])[
+        "EvaluationResults"
+    ]
+    assert found["EvalDecision"] == "allowed"

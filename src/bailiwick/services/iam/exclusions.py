@@ -23,6 +23,11 @@ class Exclusions(NamedTuple):
         kind = "user-managed" if f":{account}:" in policy.arn else "aws-managed"
         return kind in self.types or any(matches(policy.arn) for matches in self.arns)
 
+    @property
+    def covers_scps(self) -> bool:
+        """Whether the service control policies are left out."""
+        return "scp" in self.types
+
     def covers_boundary(self, policy_arn: str) -> bool:
         """Whether the permissions boundary is left out."""
         return "permission-boundary" in self.types or any(matches(policy_arn) for matches in self.arns)

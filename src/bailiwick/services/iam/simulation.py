@@ -22,7 +22,7 @@ from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import LayerKind, Principal, PrincipalKind, Question, Rule, Value
-from bailiwick.directory import entities
+from bailiwick.directory import entities, organizations
 from bailiwick.services.iam import exclusions, paging, shapes
 from bailiwick.services.iam.applying import Applying, applying
 from bailiwick.services.iam.owners import Owner
@@ -84,7 +84,12 @@ def simulate_principal(
     own = getattr(owner, "boundary", None)
     if boundary is None and own is not None and not excluded.covers_boundary(own):
         boundary = Layer(_managed(call, own))
-    layers = Layers(identity=identity, boundary=boundary, resource=_resource_policy(request))
+    layers = Layers(
+        identity=identity,
+        boundary=boundary,
+        resource=_resource_policy(request),
+        scps=() if excluded.covers_scps else _scps(call, request.PolicySourceArn),
+    )
     caller = request.CallerArn or (request.PolicySourceArn if _kind(request.PolicySourceArn) == "user" else None)
     if caller is None and layers.resource is None:
         caller = request.PolicySourceArn
@@ -291,6 +296,12 @@ def _resource_policy(request: Simulation) -> Layer | None:
         return None
     text = next(_checked("ResourcePolicy", [request.ResourcePolicy]))
     return Layer([Attached(compile_policy(text), "ResourcePolicy")])
+
+
+def _scps(call: Call, source: str) -> tuple[Layer, ...]:
+    """The service control policies that bind the principals of the account."""
+    place = organizations.membership(call.transaction, call.partition, call.account)
+    return () if place is None or arn.is_service_linked(source) else place.scps
 
 
 def _attached(policy: Applying) -> Attached:

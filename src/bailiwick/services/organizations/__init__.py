@@ -9,6 +9,7 @@ from bailiwick.services.organizations import (
     handshakes,
     organization,
     policies,
+    refused,
     tags,
     units,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "organization",
     "organizations",
     "policies",
+    "refused",
     "tags",
     "units",
 ]
