@@ -194,7 +194,7 @@ def test_doctor_finds_a_healthy_deployment_healthy_and_changes_nothing(run_it: C
     before = sorted((path.name, path.stat().st_mtime_ns) for path in data.iterdir() if "db-" not in path.name)
     status, told, errors = run_it("doctor")
     assert (status, errors) == (0, "")
-    subjects = ("data folder", "clock", "database", "migrations", "key ring", "deployment", "port")
+    subjects = ("data folder", "disk", "clock", "database", "migrations", "key ring", "deployment", "port")
     assert [line.strip().startswith("ok") for line in told.splitlines()] == [True] * len(subjects)
     assert all(subject in told for subject in subjects)
     assert before == sorted(

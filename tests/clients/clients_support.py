@@ -23,9 +23,10 @@ START_SECONDS = 30
 class ServerProcess:
     """`bailiwick serve` on a folder: started, killed, started again."""
 
-    def __init__(self, data: Path, workers: int = 1) -> None:
+    def __init__(self, data: Path, workers: int = 1, arguments: tuple[str, ...] = ()) -> None:
         self.data = data
         self.workers = workers
+        self.arguments = arguments
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -38,7 +39,7 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "bailiwick", "serve", "--data", str(self.data)),
-                    *("--port", str(self.port), "--workers", str(self.workers)),
+                    *("--port", str(self.port), "--workers", str(self.workers), *self.arguments),
                 ],
                 stdout=log,
                 stderr=log,

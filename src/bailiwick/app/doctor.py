@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import stat
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -20,10 +22,12 @@ from bailiwick.app import home, keyring
 from bailiwick.app.settings import Settings, data_folder
 from bailiwick.app.welcome import reminder
 from bailiwick.core.seal import KeyRing
-from bailiwick.store import Store, StoreError
+from bailiwick.store import Store, StoreError, reasons
 from bailiwick.store.migrate import REVISIONS, revision
 
 _FIRST_SANE_TIME = 1_767_225_600.0  # 2026-01-01: this program is younger than that
+_ROOM = (32 << 20, 512 << 20)  # bytes: with less than these the next writes fail, or soon ones may
+_SLOW = 0.5  # seconds
 _SECRETS = (keyring.FILE, home.ROOT_CREDENTIALS, home.DATABASE)
 
 
@@ -51,6 +55,7 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> list[Finding]:
         return [Finding(State.BROKEN, "data folder", missing), *_clock(folder), *_port(settings)]
     return [
         *_folder(folder),
+        *_disk(folder),
         *_clock(folder),
         *_database(folder, settings.database, dict(variables)),
         *_port(settings),
@@ -73,6 +78,33 @@ def _folder(folder: Path) -> Iterator[Finding]:
         path = folder / name
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(State.BROKEN, "permissions", f"others may read {path}; `chmod 600 {path}`")
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    """Whether there is room, and how long a write call waits for the disk."""
+    free = shutil.disk_usage(folder).free
+    room = f"{free >> 20} MB are free"
+    if free < _ROOM[1]:
+        state = State.BROKEN if free < _ROOM[0] else State.CARE
+        yield Finding(state, "disk", f"only {room} for {folder}; make room there")
+        return
+    try:
+        seconds = min(_seconds_to_store(folder) for _ in range(3))
+    except OSError:
+        return  # a folder that cannot be written has been told of
+    waited = f"a write waits {seconds * 1000:.1f} ms for it"
+    if seconds > _SLOW:
+        yield Finding(State.CARE, "disk", f"{waited}; look for what else uses it, or move the data folder")
+    else:
+        yield Finding(State.GOOD, "disk", f"{room}; {waited}")
+
+
+def _seconds_to_store(folder: Path) -> float:
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        begun = time.perf_counter()
+        file.write(bytes(4096))
+        os.fsync(file.fileno())
+        return time.perf_counter() - begun
 
 
 def _clock(folder: Path) -> Iterator[Finding]:
@@ -106,8 +138,8 @@ def _database(folder: Path, url: str | None, variables: dict[str, str]) -> Itera
             damage = "ok" if url else connection.exec_driver_sql("PRAGMA quick_check").scalar()
             present = revision(connection)
     except (DBAPIError, StoreError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        yield Finding(State.BROKEN, "database", f"{shown}: {str(reason).strip()}")
+        reason = reasons.told(error.orig) if isinstance(error, DBAPIError) else str(error)
+        yield Finding(State.BROKEN, "database", f"{shown}: {reason}")
         return
     finally:
         engine.dispose()
@@ -144,8 +176,10 @@ def _deployment(place: Path | str, ring: KeyRing | None) -> Iterator[Finding]:
             told = reminder(transaction, deployment.account_id, is_new=False)
             if told:
                 yield Finding(State.CARE, "root user", told.replace("\n", " "))
-    except (keyring.RootKeyError, StoreError) as error:
+    except keyring.RootKeyError as error:
         yield Finding(State.BROKEN, "key ring", str(error))
+    except StoreError as error:
+        yield Finding(State.BROKEN, "database", str(error))
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
