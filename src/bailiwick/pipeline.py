@@ -24,6 +24,7 @@ from bailiwick import api
 from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
 from bailiwick.authorization import Authorizer
 from bailiwick.core import errors, ids
+from bailiwick.core.bounded import Use
 from bailiwick.core.formats import SessionKind, seal_message
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.core.policy.decide import Ruling
@@ -136,6 +137,11 @@ class Pipeline:
         for service, name in self._refusals:
             if name not in models.service(service).operations:
                 raise ValueError(f"{service}:{name} is not in its service model")
+
+    @property
+    def remembered(self) -> Use:
+        """How the memory of decisions is used."""
+        return self._authorizer.remembered.use
 
     def handle(self, request: Request) -> Response:
         """Answer one request. It never raises: whatever goes wrong becomes a refusal."""

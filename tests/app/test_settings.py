@@ -130,7 +130,13 @@ def test_every_setting_is_a_flag_of_serve_and_the_other_way_round() -> None:
     told = subprocess.run(command, capture_output=True, text=True, env=wide)
     assert told.returncode == 0, told.stderr
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", told.stdout))
-    boolean = {"--no-audit-first", "--no-ephemeral", "--no-name-policies", "--no-plaintext-on-network"}
+    boolean = {
+        "--no-access-log",
+        "--no-audit-first",
+        "--no-ephemeral",
+        "--no-name-policies",
+        "--no-plaintext-on-network",
+    }
     assert flags - {"--help", "--config"} == {setting.flag for setting in TABLE} | boolean
     for setting in TABLE:
         assert f"[env: {setting.variable}]" in " ".join(told.stdout.split())

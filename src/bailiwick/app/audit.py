@@ -61,6 +61,9 @@ class Trail:
         self._closing = False
         self._segment: Segment | None = None
         self.records = 0
+        self.refusals = 0
+        self._refused = False  # the last attempt
+        self._since: float | None = None  # when what is being written was taken from the queue
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -68,6 +71,20 @@ class Trail:
     def waiting(self) -> int:
         """How many records wait to be written."""
         return len(self._queue)
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which records have been waiting that should be on disk by now."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def trouble(self) -> str | None:
+        """Why records cannot be written at present, or None."""
+        if not self._thread.is_alive():
+            return "the thread that writes the audit trail has ended"
+        if self._refused:
+            return "the disk refuses the audit trail"
+        return "the queue of the audit trail is full" if self.waiting >= self._capacity else None
 
     def write(self, event: Event) -> None:
         """Have `event` written down. Waits only while the queue is full."""
@@ -119,13 +136,15 @@ class Trail:
                 item.set_result(None)
 
     def _store_surely(self, records: list[bytes]) -> None:
-        attempts = 0
+        attempts, self._since = 0, time.monotonic() if records else None
         while records and not self._store(records):
+            self.refusals, self._refused = self.refusals + 1, True
             attempts = attempts + 1 if self._closing else 0
             if attempts == _LAST_ATTEMPTS:
                 log.critical("audit records lost: the disk refused them at shutdown", records=len(records))
                 return
             time.sleep(_RETRY)
+        self._refused, self._since = False, None
 
     def _store(self, records: list[bytes]) -> bool:
         """Append the records; False if the disk refused, with nothing half-written left behind."""

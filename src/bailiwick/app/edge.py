@@ -2,14 +2,15 @@
 
 What is quick is answered on the event loop, where a change of threads would cost more than the work; the rest
 goes to a small pool of threads. The edge knows no service. There are two ways in: the edge is an ASGI
-application, and direct.py calls `begin` without ASGI between. `/healthz` is its own, and so is the refusal of
-a body over the limit, which the pipeline writes in the protocol of the service and puts into the audit trail.
+application, and direct.py calls `begin` without ASGI between. `/healthz` and `/readyz` are its own, and so is the
+refusal of a body over the limit, which the pipeline writes in the protocol of the service and puts into the audit
+trail.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,9 +18,10 @@ import msgspec
 import structlog
 
 from bailiwick import api
-from bailiwick.app.noise import noise
+from bailiwick.app.metrics import Sample
+from bailiwick.app.probes import Ready, plain
 from bailiwick.app.proxies import Proxies
-from bailiwick.core import ids
+from bailiwick.app.stages import EVERY, Stages
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.pipeline import Pipeline, Received
 
@@ -57,11 +59,14 @@ class Edge:
         own: Mapping[tuple[str, str], Own] | None = None,
         proxies: Proxies | None = None,
         stored: Callable[[], Future[None]] | None = None,
+        ready: Ready | None = None,
+        stages: Stages | None = None,
     ) -> None:
         """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
 
         Of `proxies` it is believed for whom they ask. With `stored`, no answer leaves before what that gives is
-        done.
+        done. `ready` answers for what is behind the edge. Through `stages`, a view of the pipeline that measures,
+        goes one request in EVERY.
         """
         self._stored = stored
         self._proxies = proxies
@@ -69,29 +74,49 @@ class Edge:
         self._max_body = max_body
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._own = own or {}
+        self.ready = ready or Ready({})
+        self._threads = threads
+        self._stages = stages
+        self._left = EVERY  # requests until one is measured
 
     def close(self) -> None:
         """End the threads, once what they do is done."""
         self._pool.shutdown()
+        self.ready.close()
+
+    def samples(self) -> Iterator[Sample]:
+        """The state of the edge, and what was measured."""
+        yield Sample("bailiwick_pool_threads", (), self._threads)
+        yield Sample("bailiwick_pool_waiting", (), self._pool._work_queue.qsize())
+        if self._stages is not None:
+            yield from self._stages.samples()
 
     def begin(self, request: Request) -> Response | Future[Response]:
         """The answer to a request, or, where it takes longer, the work that a thread has begun on it."""
         try:
             if request.path in ("/healthz", "/readyz") and request.method in ("GET", "HEAD"):
-                return _plain(200, "ok\n")
+                return plain(200, "ok\n") if request.path == "/healthz" else self.ready()
             own = self._own.get((request.method, request.path))
             if own:
                 return self._pool.submit(own, request)
-            received = self._pipeline.receive(request)
+            pipeline = self._next()
+            received = pipeline.receive(request)
             if received.quick:
-                answer = self._pipeline.answer(received)
+                answer = pipeline.answer(received)
                 return answer if self._stored is None else _after(self._stored(), answer)
-            return self._pool.submit(self._answer, received)
+            return self._pool.submit(self._answer, pipeline, received)
         except Exception as error:  # the pipeline answers its own failures: this one is the edge's
             return failure(error)
 
-    def _answer(self, received: Received) -> Response:
-        answer = self._pipeline.answer(received)
+    def _next(self) -> Pipeline:
+        self._left -= 1
+        if self._left or self._stages is None:
+            return self._pipeline
+        self._left = EVERY
+        return self._stages
+
+    def _answer(self, pipeline: Pipeline, received: Received) -> Response:
+        answer = pipeline.answer(received)
         if self._stored is not None:
             self._stored().result()
         return answer
@@ -220,7 +245,7 @@ def _after(stored: Future[None], answer: Response) -> Future[Response]:
 
 def failure(error: BaseException) -> Response:
     """The answer where the edge itself failed; what happened is in the log."""
-    response = _plain(500, "The request processing has failed because of an unknown error.\n")
+    response = plain(500, "The request processing has failed because of an unknown error.\n")
     log.error("the edge failed", request_id=response.headers[0][1], exc_info=error)
     return response
 
@@ -231,9 +256,3 @@ async def _write(response: Response, send: Send) -> None:
         headers.append((b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body, "more_body": False})
-
-
-def _plain(status: int, text: str) -> Response:
-    request_id = ids.request_id(noise)
-    headers = (("x-amzn-requestid", request_id), ("content-type", "text/plain; charset=utf-8"))
-    return Response(status, headers, text.encode())

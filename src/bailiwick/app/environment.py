@@ -17,7 +17,10 @@ from bailiwick.app import home
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.home import Deployment, Home, RootKey
+from bailiwick.app.observer import Observer
+from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
+from bailiwick.app.stages import Stages
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
 from bailiwick.directory.snapshot import Directory
 from bailiwick.pipeline import Event, Pipeline
@@ -48,7 +51,9 @@ class World:
             deployment.environment(ring), names_policies=settings.name_policies
         )
         self.directory = Directory(store, self.environment)
-        self.pipeline = Pipeline(ALL, self.environment, store, self.directory, trail.write if trail else _nowhere)
+        write = trail.write if trail else _nowhere
+        self.observer = Observer(write, access_log=settings.access_log, slow=settings.slow_request)
+        self.pipeline = Pipeline(ALL, self.environment, store, self.directory, self.observer)
         self._ended = threading.Event()
         self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
         self._usage.start()
@@ -56,7 +61,18 @@ class World:
     def edge(self, settings: Settings, own: Mapping[tuple[str, str], Own] | None = None) -> Edge:
         """The way in, with further handlers by method and path."""
         stored = self.trail.stored if self.trail and settings.audit_first else None
-        return Edge(self.pipeline, max_body=settings.max_body, own=own, proxies=settings.proxies, stored=stored)
+        checks = {"store": of_store(self.store)}
+        if self.trail:
+            checks["audit"] = self.trail.trouble
+        return Edge(
+            self.pipeline,
+            max_body=settings.max_body,
+            own=own,
+            proxies=settings.proxies,
+            stored=stored,
+            ready=Ready(checks),
+            stages=Stages(self.pipeline),
+        )
 
     def close(self) -> None:
         """Write what is still in memory, and let go of everything."""

@@ -15,7 +15,9 @@ import msgspec
 from bailiwick.app import environment, home, workers
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
+from bailiwick.app.gauges import gathered
 from bailiwick.app.reset import METHOD, PATH, Reset
+from bailiwick.app.scrape import scraped
 from bailiwick.app.server import listen, reserve, server, serves_only
 from bailiwick.app.settings import Settings, data_folder
 from bailiwick.app.welcome import Welcome, endpoint, reminder, show
@@ -60,12 +62,7 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
         workers.supervise(settings, found, port, ready=lambda: show(welcome))
         return
     with closing(environment.on_folder(found, settings)) as world:
-        run(
-            world.edge(settings),
-            settings,
-            listener,
-            lambda: show(welcome),
-        )
+        run(world, world.edge(settings), settings, listener, lambda: show(welcome))
 
 
 def _serve_memory(settings: Settings, listener: socket.socket) -> None:
@@ -94,7 +91,7 @@ def _serve_memory(settings: Settings, listener: socket.socket) -> None:
             show(welcome)
 
         with closing(made.world):
-            run(ephemeral_edge(made, settings), settings, listener, ready)
+            run(made.world, ephemeral_edge(made, settings), settings, listener, ready)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,8 +115,12 @@ def ephemeral_edge(made: environment.Ephemeral, settings: Settings) -> Edge:
     return made.world.edge(settings, own={(METHOD, PATH): Reset(made)})
 
 
-def run(edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    world: environment.World, edge: Edge, settings: Settings, listener: socket.socket, ready: Callable[[], None]
+) -> None:
     """Serve in this process until told to end; what is in flight is finished first."""
     serves_only()
     with closing(edge):
-        server(edge, settings, ready).run([listener])
+        serving = server(edge, settings, ready)
+        with scraped(settings, lambda: gathered(world, edge, serving)):
+            serving.run([listener])

@@ -8,8 +8,10 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -40,15 +42,35 @@ class ServerError(Exception):
 class Server(uvicorn.Server):
     """uvicorn's server that says when it accepts, and that ends with success when told to end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], edge: Edge, drain_delay: float) -> None:
         super().__init__(config)
         self._ready = ready
+        self._edge = edge
+        self._drain_delay = drain_delay
+        self._ends: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, then call `ready`."""
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Say that no more requests should come; end at once, or when those who send them had time to hear it."""
+        self.drain()
+
+    def drain(self) -> None:
+        """End, after the delay; asked again, now."""
+        if self._ends is not None or not self._drain_delay:
+            self.should_exit = True
+        self._edge.ready.draining = True
+        self._ends = time.monotonic() + self._drain_delay
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to end."""
+        if self._ends is not None and time.monotonic() >= self._ends:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -142,4 +164,4 @@ def server(edge: Edge, settings: Settings, ready: Callable[[], None], *, direct:
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise ServerError(f"cannot load the certificate or its key: {error}") from None
-    return Server(config, ready)
+    return Server(config, ready, edge, settings.drain_delay)

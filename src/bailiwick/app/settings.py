@@ -119,6 +119,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name_policies: Annotated[
         bool, Meta(description="refusals name the managed policy that denied, as AWS began to do in 2026")
     ] = False
+    metrics_port: Annotated[
+        int | None,
+        Meta(ge=0, le=65535, description="port on which /metrics is served to Prometheus; none if not given"),
+    ] = None
+    metrics_host: Annotated[str, Meta(min_length=1, description="address on which /metrics is served")] = (
+        "127.0.0.1"
+    )
+    access_log: Annotated[bool, Meta(description="log every request, not only those that are refused or fail")] = (
+        False
+    )
+    slow_request: Annotated[
+        float, Meta(ge=0, description="seconds from which on a request is logged as slow; 0 logs none")
+    ] = 1.0
+    drain_delay: Annotated[
+        float,
+        Meta(ge=0, description="seconds at shutdown in which /readyz says no and requests are still answered"),
+    ] = 0.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),

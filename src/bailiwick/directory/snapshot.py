@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from bailiwick.api import Caller, Environment, Transaction
 from bailiwick.core import arn
+from bailiwick.core.bounded import Use
 from bailiwick.core.errors import ExpiredToken, SealError, UnknownToken
 from bailiwick.core.formats import Session, SessionKind, open_session
 from bailiwick.core.policy.compile import compile_policy
@@ -48,6 +49,12 @@ class Directory:
         self.environment = environment
         self.usage = Usage()
         self._opened = lru_cache(_TOKENS_REMEMBERED)(lambda token: open_session(environment.ring, token))
+
+    @property
+    def remembered(self) -> Use:
+        """How the memory of opened session tokens is used."""
+        hits, misses, limit, size = self._opened.cache_info()
+        return Use(size, limit or 0, hits, misses)
 
     def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
         """The secret and the caller of a credential.

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
+from bailiwick.measure import Histogram
 from bailiwick.store.cache import Cache
 
 
@@ -14,6 +15,7 @@ class Backend(Protocol):
     """A kind of database, opened and of the newest form."""
 
     engine: Engine
+    looks: Histogram  # how long it took to ask the database what others have changed
 
     def connect(self, *, write: bool) -> Connection:
         """A connection with a transaction begun on it; `release` it afterwards."""
@@ -29,6 +31,10 @@ class Backend(Protocol):
 
     def refresh(self, cache: Cache) -> None:
         """Have `cache` forget what others have changed. Raises StoreUnavailable where that cannot be known."""
+
+    @property
+    def silent(self) -> float:
+        """Seconds for which nobody has known what others may have changed."""
 
     def close(self) -> None:
         """Close every connection."""

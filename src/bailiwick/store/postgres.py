@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from bailiwick.measure import Histogram
 from bailiwick.store import migrate, reasons
 from bailiwick.store.backend import Position
 from bailiwick.store.cache import Cache
@@ -63,6 +64,7 @@ class Postgres:
         except ArgumentError:
             raise StoreUnavailable("the database URL cannot be read; postgresql://user@host/database") from None
         self.engine = _engine(self._url)
+        self.looks = Histogram()
         self._patience = patience
         migrate.server_to_newest(self.engine)
         self._listener = _Listener(self)
@@ -95,9 +97,13 @@ class Postgres:
         listener = self._listener
         if listener.cache is None:
             listener.cache = cache
-        silent = time.monotonic() - listener.heard
+        silent = self.silent
         if silent > self._patience:
             raise StoreUnavailable(f"the database has not answered for {silent:.0f} seconds")
+
+    @property
+    def silent(self) -> float:
+        return time.monotonic() - self._listener.heard
 
     def close(self) -> None:
         self._listener.end()
@@ -175,6 +181,7 @@ class _Listener(threading.Thread):
         else:
             self._position.advance(rows, self.cache)
         self.heard = begun
+        self._backend.looks.observe(time.monotonic() - begun)
 
 
 def _engine(url: Any) -> Engine:

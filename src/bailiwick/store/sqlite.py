@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from bailiwick.measure import Histogram
 from bailiwick.store import migrate, reasons, wal
 from bailiwick.store.backend import Position
 from bailiwick.store.cache import Cache
@@ -39,6 +40,7 @@ class Folder:
         Raises StoreUnavailable for a folder that cannot be used, NewerDatabase for a database of a later version.
         """
         path = folder / FILE
+        self.looks = Histogram()
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
@@ -85,8 +87,13 @@ class Folder:
                     self._position.advance(self._changes(), cache)
                     self._version = version
                 self._header, self._looked = header, now
+                self.looks.observe(time.monotonic() - now)
         except sqlite3.Error as error:
             raise StoreUnavailable(reasons.told(error)) from error
+
+    @property
+    def silent(self) -> float:
+        return 0.0  # every request looks for itself
 
     def close(self) -> None:
         self._log.close()
@@ -107,8 +114,11 @@ class Folder:
 class Memory:
     """A database that lives in this process only. Its transactions take turns on one connection."""
 
+    silent = 0.0
+
     def __init__(self) -> None:
         self._lock = RLock()
+        self.looks = Histogram()
         self.engine = _engine("sqlite://", poolclass=StaticPool)
         metadata.create_all(self.engine)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from bailiwick.measure import Distribution, Histogram
 from bailiwick.store import reasons
 from bailiwick.store.backend import Backend
 from bailiwick.store.cache import MISSING, Cache
@@ -30,7 +31,7 @@ class Store:
         It is created or migrated as needed. Raises StoreUnavailable for what cannot be used, NewerDatabase for a
         database of a later version.
         """
-        self.cache = Cache(_CACHED_VALUES)
+        self._begin()
         self._backend: Backend = Folder(place) if isinstance(place, Path) else _server(place)
         self.refresh()
 
@@ -38,14 +39,28 @@ class Store:
     def in_memory(cls) -> Store:
         """A store that lives in this process only."""
         store = cls.__new__(cls)
-        store.cache = Cache(_CACHED_VALUES)
+        store._begin()
         store._backend = Memory()
         return store
+
+    def _begin(self) -> None:
+        self.cache = Cache(_CACHED_VALUES)
+        self.reads, self.writes, self.commits = Histogram(), Histogram(), Histogram()
 
     @property
     def is_memory(self) -> bool:
         """Whether nothing outlives this process."""
         return isinstance(self._backend, Memory)
+
+    @property
+    def looks(self) -> Distribution:
+        """How long it took to ask the database what others have changed."""
+        return self._backend.looks.distribution
+
+    @property
+    def silent(self) -> float:
+        """Seconds for which this process has not heard what others may have changed."""
+        return self._backend.silent
 
     def transaction(self, *, write: bool = False) -> Transaction:
         """A new transaction, for a `with` statement."""

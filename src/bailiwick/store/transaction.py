@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +39,7 @@ class Transaction:
         self._store = store
         self._connection: Connection | None = None
         self._generation = 0
+        self._begun = 0.0
         self._topics: list[str] = []
 
     def __enter__(self) -> Transaction:
@@ -53,8 +55,10 @@ class Transaction:
             if kind is None and self.write:
                 with _translated():
                     self._note_changes(connection)
+                begun = perf_counter()
                 with _translated(committing=True), _ended(connection):
                     connection.commit()
+                self._store.commits.observe(perf_counter() - begun)
             else:
                 with _translated():
                     connection.rollback()
@@ -63,6 +67,8 @@ class Transaction:
         finally:
             self._topics = []
             self._store.release(connection)
+            times = self._store.writes if self.write else self._store.reads
+            times.observe(perf_counter() - self._begun)
 
     def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         """Every row of the result. Raises StoreUnavailable."""
@@ -104,6 +110,7 @@ class Transaction:
         if self._connection is None:
             # Before the snapshot begins, or a value could be kept that is older than its generation.
             self._generation = self._store.cache.generation
+            self._begun = perf_counter()
             with _translated():
                 self._connection = self._store.connect(write=self.write)
         return self._connection

@@ -106,11 +106,12 @@ def compile_policy(text: str, pins: Mapping[str, str] = {}) -> CompiledPolicy:
     The text was checked before it was stored. Should it no longer read as a policy, nobody knows what it
     forbade, so what comes back grants nothing and denies everything to everyone.
     """
-    return _compiled(text, tuple(sorted(pins.items())))
+    return compiled(text, tuple(sorted(pins.items())))
 
 
 @lru_cache(maxsize=_POLICIES_REMEMBERED)
-def _compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
+def compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
+    """The same with its pins as pairs, remembered."""
     try:
         found = syntax.parse(text)
         return CompiledPolicy(tuple(_statement(found, each, dict(pins)) for each in found.statements), text)
