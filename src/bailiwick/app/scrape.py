@@ -58,6 +58,7 @@ class _Server(HTTPServer):
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
+        self.server_port = listener.getsockname()[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no matter."""

@@ -27,6 +27,7 @@ _OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE}  # read elsewhere: neither is a 
 # Kubernetes and Docker put these into the environment beside a service that is called `bailiwick`.
 _OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
 
+Port = Annotated[int, Meta(ge=0, le=65535)]
 AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
 Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
 DatabaseUrl = Annotated[str, Meta(pattern=r"\Apostgres(ql)?://")]
@@ -120,8 +121,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, Meta(description="refusals name the managed policy that denied, as AWS began to do in 2026")
     ] = False
     metrics_port: Annotated[
-        int | None,
-        Meta(ge=0, le=65535, description="port on which /metrics is served to Prometheus; none if not given"),
+        Port | None,
+        Meta(description="port on which /metrics is served to Prometheus; none if not given"),
     ] = None
     metrics_host: Annotated[str, Meta(min_length=1, description="address on which /metrics is served")] = (
         "127.0.0.1"
