@@ -26,9 +26,17 @@ def linked() -> dict[str, tuple[str, list[dict[str, Any]]]]:
     """A policy for each service-linked role: what the service may see of its own kind, and its logs and metrics."""
     found = {}
     for service, role in linked_services.LINKED.items():
-        prefixes = [part for part in reversed(service.removesuffix(".amazonaws.com").split(".")) if DATA.service(part)]
+        prefixes = [
+            part for part in reversed(service.removesuffix(".amazonaws.com").split(".")) if DATA.service(part)
+        ]
         own = [f"{prefix}:{verb}*" for prefix in prefixes[:1] for verb in ("Describe", "Get", "List")]
-        actions = [*own, "cloudwatch:PutMetricData", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        actions = [
+            *own,
+            "cloudwatch:PutMetricData",
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ]
         found[f"/aws-service-role/{role.policy}"] = (
             f"What the service {service} may do with its service-linked role.",
             [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
@@ -41,7 +49,9 @@ def compiled() -> bytes:
     lines = []
     for name, (description, statements) in sorted((POLICIES | linked()).items()):
         check_managed(json.dumps({"Version": "2012-10-17", "Statement": statements}))
-        created, updated = (datetime.fromisoformat(each).timestamp() for each in DATES.get(name, (_USUAL_DATE,) * 2))
+        created, updated = (
+            datetime.fromisoformat(each).timestamp() for each in DATES.get(name, (_USUAL_DATE,) * 2)
+        )
         entry = [VERSIONS.get(name, 1), int(created), int(updated), description, statements]
         lines.append(f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}")
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

@@ -36,7 +36,11 @@ DATES = {
 _SELF = ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"]
 _LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 _ORGANIZATION = (
-    *("organizations:DescribeAccount", "organizations:DescribeOrganization", "organizations:DescribeOrganizationalUnit"),
+    *(
+        "organizations:DescribeAccount",
+        "organizations:DescribeOrganization",
+        "organizations:DescribeOrganizationalUnit",
+    ),
     *("organizations:DescribePolicy", "organizations:ListChildren", "organizations:ListParents"),
     *("organizations:ListPolicies", "organizations:ListPoliciesForTarget", "organizations:ListRoots"),
     "organizations:ListTargetsForPolicy",
@@ -53,7 +57,12 @@ _QUARANTINE = (
     *("iam:AddUserToGroup", "iam:Attach*", "iam:ChangePassword", "iam:Create*", "iam:PassRole", "iam:Put*"),
     *("iam:UpdateAccessKey", "iam:UpdateAssumeRolePolicy", "iam:UpdateLoginProfile", "iam:UpdateUser"),
     *("ec2:RequestSpotInstances", "ec2:RunInstances", "ec2:StartInstances", "lambda:CreateFunction"),
-    *("lightsail:Create*", "lightsail:Delete*", "lightsail:GetInstanceAccessDetails", "organizations:CreateAccount"),
+    *(
+        "lightsail:Create*",
+        "lightsail:Delete*",
+        "lightsail:GetInstanceAccessDetails",
+        "organizations:CreateAccount",
+    ),
     *("organizations:CreateOrganization", "organizations:InviteAccountToOrganization", "sts:GetFederationToken"),
 )
 
@@ -63,7 +72,9 @@ def _only(*actions: str) -> list[dict[str, Any]]:
     return [{"Sid": "NothingElse", "Effect": "Deny", "NotAction": list(actions), "Resource": "*"}]
 
 
-def _pair(name: str, what: str, *services: str, read: str = "ReadOnlyAccess", full_name: str = "FullAccess") -> None:
+def _pair(
+    name: str, what: str, *services: str, read: str = "ReadOnlyAccess", full_name: str = "FullAccess"
+) -> None:
     POLICIES[f"/{name}{full_name}"] = (f"Full access to {what}.", [full(*services)])
     POLICIES[f"/{name}{read}"] = (f"Read only access to {what}.", [allow(*reads(*services))])
 
@@ -96,7 +107,12 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "Provides read only access to IAM.",
         [
             allow(
-                *("iam:GenerateCredentialReport", "iam:GenerateServiceLastAccessedDetails", "iam:Get*", "iam:List*"),
+                *(
+                    "iam:GenerateCredentialReport",
+                    "iam:GenerateServiceLastAccessedDetails",
+                    "iam:Get*",
+                    "iam:List*",
+                ),
                 *("iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy"),
             )
         ],
@@ -146,7 +162,16 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
     "/AWSCompromisedKeyQuarantineV3": (
         "Denies what a stolen access key is mostly used for, deletion and mail included.",
-        [deny(*_QUARANTINE, "s3:Delete*", "s3:PutLifecycleConfiguration", "ses:SendEmail", "sns:Publish", "bedrock:Invoke*")],
+        [
+            deny(
+                *_QUARANTINE,
+                "s3:Delete*",
+                "s3:PutLifecycleConfiguration",
+                "ses:SendEmail",
+                "sns:Publish",
+                "bedrock:Invoke*",
+            )
+        ],
     ),
     "/SignInLocalDevelopmentAccess": (
         "Lets `aws login` sign a person in on her own machine.",
@@ -159,13 +184,31 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
     "/AWSManagementConsoleBasicUserAccess": (
         "The least that a person needs to find her way in the console.",
-        [allow("account:ListRegions", "iam:ListAccountAliases", "signin:ListTrustedIdentityPropagationApplicationsForConsole")],
+        [
+            allow(
+                "account:ListRegions",
+                "iam:ListAccountAliases",
+                "signin:ListTrustedIdentityPropagationApplicationsForConsole",
+            )
+        ],
     ),
     # -- Job functions ------------------------------------------------------------------------------------
     "/job-function/Billing": (
         "Sees and pays bills, and manages budgets and payment methods.",
         [
-            full(*("billing", "budgets", "ce", "cur", "invoicing", "payments", "tax", "freetier", "consolidatedbilling")),
+            full(
+                *(
+                    "billing",
+                    "budgets",
+                    "ce",
+                    "cur",
+                    "invoicing",
+                    "payments",
+                    "tax",
+                    "freetier",
+                    "consolidatedbilling",
+                )
+            ),
             allow("account:GetAccountInformation", "purchase-orders:*", "pricing:*", "cost-optimization-hub:*"),
         ],
     ),
@@ -175,7 +218,14 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
             full("rds", "dynamodb", "redshift", "elasticache", "docdb-elastic", "memorydb", "dax", "pi"),
             allow(
                 *("cloudwatch:*", "logs:*", "sns:*", "lambda:*", "datapipeline:*", "kinesis:*", "s3:CreateBucket"),
-                *("ec2:Describe*", "iam:GetRole", "iam:ListRoles", "kms:DescribeKey", "kms:ListAliases", "kms:ListKeys"),
+                *(
+                    "ec2:Describe*",
+                    "iam:GetRole",
+                    "iam:ListRoles",
+                    "kms:DescribeKey",
+                    "kms:ListAliases",
+                    "kms:ListKeys",
+                ),
             ),
             passing("rds", "monitoring.rds", "redshift", "dax", "lambda", role="arn:aws:iam::*:role/rdbms-*"),
         ],
@@ -183,7 +233,16 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/job-function/DataScientist": (
         "Runs queries, and trains and runs models.",
         [
-            full("athena", "elasticmapreduce", "glue", "kinesis", "kinesisanalytics", "machinelearning", "redshift", "sagemaker"),
+            full(
+                "athena",
+                "elasticmapreduce",
+                "glue",
+                "kinesis",
+                "kinesisanalytics",
+                "machinelearning",
+                "redshift",
+                "sagemaker",
+            ),
             allow(
                 *("cloudformation:*", "cloudwatch:*", "dynamodb:*", "datapipeline:*", "firehose:*", "lambda:*"),
                 *("logs:*", "rds:*", "sns:*", "s3:CreateBucket", "s3:Get*", "s3:List*", "s3:PutObject"),
@@ -195,10 +254,24 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/job-function/NetworkAdministrator": (
         "Sets up and configures the network.",
         [
-            full("directconnect", "elasticloadbalancing", "route53", "route53domains", "route53resolver", "networkmanager"),
+            full(
+                "directconnect",
+                "elasticloadbalancing",
+                "route53",
+                "route53domains",
+                "route53resolver",
+                "networkmanager",
+            ),
             allow(
                 *("autoscaling:Describe*", "cloudfront:ListDistributions", "cloudwatch:*", "logs:*", "sns:*"),
-                *("ec2:*Address*", "ec2:*Dhcp*", "ec2:*Gateway*", "ec2:*Network*", "ec2:*PrefixList*", "ec2:*Route*"),
+                *(
+                    "ec2:*Address*",
+                    "ec2:*Dhcp*",
+                    "ec2:*Gateway*",
+                    "ec2:*Network*",
+                    "ec2:*PrefixList*",
+                    "ec2:*Route*",
+                ),
                 *("ec2:*SecurityGroup*", "ec2:*Subnet*", "ec2:*TransitGateway*", "ec2:*Vpc*", "ec2:*Vpn*"),
                 *("ec2:*FlowLogs*", "ec2:CreateTags", "ec2:DeleteTags", "ec2:Describe*", "ec2:*CustomerGateway*"),
                 *("iam:GetRole", "iam:ListRoles", "network-firewall:*"),
@@ -211,15 +284,49 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [full("support", "trustedadvisor"), allow(*lists())],
     ),
     "/job-function/SystemAdministrator": (
-        "Grants full access permissions necessary for resources required for application and development operations.",
+        "Grants full access permissions necessary for resources required for application and "
+        "development operations.",
         [
-            full(*("autoscaling", "cloudwatch", "codedeploy", "codepipeline", "config", "ds", "ec2", "elasticloadbalancing")),
+            full(
+                *(
+                    "autoscaling",
+                    "cloudwatch",
+                    "codedeploy",
+                    "codepipeline",
+                    "config",
+                    "ds",
+                    "ec2",
+                    "elasticloadbalancing",
+                )
+            ),
             full(*("events", "logs", "route53", "route53domains", "s3", "ses", "sns", "sqs", "trustedadvisor")),
             allow(
-                *("acm:Describe*", "acm:Get*", "acm:List*", "acm:Request*", "cloudtrail:*Logging", "cloudtrail:Describe*"),
+                *(
+                    "acm:Describe*",
+                    "acm:Get*",
+                    "acm:List*",
+                    "acm:Request*",
+                    "cloudtrail:*Logging",
+                    "cloudtrail:Describe*",
+                ),
                 *("cloudtrail:Get*", "cloudtrail:List*", "cloudtrail:LookupEvents", "codecommit:*", "iam:Get*"),
-                *("iam:List*", "iam:Simulate*", "kms:CreateAlias", "kms:CreateKey", "kms:DeleteAlias", "kms:Describe*"),
-                *("kms:Encrypt", "kms:GenerateRandom", "kms:Get*", "kms:List*", "kms:ReEncrypt*", "lambda:*", "rds:Describe*"),
+                *(
+                    "iam:List*",
+                    "iam:Simulate*",
+                    "kms:CreateAlias",
+                    "kms:CreateKey",
+                    "kms:DeleteAlias",
+                    "kms:Describe*",
+                ),
+                *(
+                    "kms:Encrypt",
+                    "kms:GenerateRandom",
+                    "kms:Get*",
+                    "kms:List*",
+                    "kms:ReEncrypt*",
+                    "lambda:*",
+                    "rds:Describe*",
+                ),
             ),
             passing("ec2", "rds", "ecs-tasks", "lambda", role="arn:aws:iam::*:role/*sysadmin*"),
         ],
@@ -237,7 +344,12 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/root-task/IAMDeleteRootUserCredentials": (
         "Take a root user's credentials away.",
         _only(
-            *("iam:DeleteAccessKey", "iam:DeleteSigningCertificate", "iam:DeleteLoginProfile", "iam:DeactivateMFADevice"),
+            *(
+                "iam:DeleteAccessKey",
+                "iam:DeleteSigningCertificate",
+                "iam:DeleteLoginProfile",
+                "iam:DeactivateMFADevice",
+            ),
             *("iam:DeleteVirtualMFADevice", *_ROOT_AUDIT),
         ),
     ),
@@ -274,9 +386,24 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             full("secretsmanager"),
             allow(
-                *("cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks"),
-                *("cloudformation:ExecuteChangeSet", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
-                *("kms:DescribeKey", "kms:ListAliases", "kms:ListKeys", "lambda:ListFunctions", "rds:DescribeDBClusters"),
+                *(
+                    "cloudformation:CreateChangeSet",
+                    "cloudformation:DescribeChangeSet",
+                    "cloudformation:DescribeStacks",
+                ),
+                *(
+                    "cloudformation:ExecuteChangeSet",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ),
+                *(
+                    "kms:DescribeKey",
+                    "kms:ListAliases",
+                    "kms:ListKeys",
+                    "lambda:ListFunctions",
+                    "rds:DescribeDBClusters",
+                ),
                 *("rds:DescribeDBInstances", "redshift:DescribeClusters", "tag:GetResources"),
             ),
         ],
@@ -284,19 +411,36 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/AWSOrganizationsFullAccess": (
         "Full access to AWS Organizations.",
         [
-            allow("organizations:*", "account:*AlternateContact", "account:GetContactInformation", "account:ListRegions"),
+            allow(
+                "organizations:*",
+                "account:*AlternateContact",
+                "account:GetContactInformation",
+                "account:ListRegions",
+            ),
             linking("organizations"),
         ],
     ),
     "/AWSOrganizationsReadOnlyAccess": (
         "Read only access to AWS Organizations.",
-        [allow("organizations:Describe*", "organizations:List*", "account:GetAlternateContact", "account:ListRegions")],
+        [
+            allow(
+                "organizations:Describe*",
+                "organizations:List*",
+                "account:GetAlternateContact",
+                "account:ListRegions",
+            )
+        ],
     ),
     "/AWSSSOMasterAccountAdministrator": (
         "Administers IAM Identity Center in the management account.",
         [
             full("sso", "sso-directory", "identitystore", "identity-sync"),
-            allow(*_ORGANIZATION, "organizations:EnableAWSServiceAccess", "organizations:ListAccounts", "iam:ListPolicies"),
+            allow(
+                *_ORGANIZATION,
+                "organizations:EnableAWSServiceAccess",
+                "organizations:ListAccounts",
+                "iam:ListPolicies",
+            ),
             linking("sso"),
         ],
     ),
@@ -317,9 +461,21 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             full("cloudtrail"),
             allow(
-                *("s3:CreateBucket", "s3:PutBucketPolicy", "s3:ListAllMyBuckets", "s3:GetBucketLocation", "s3:GetBucketPolicy"),
+                *(
+                    "s3:CreateBucket",
+                    "s3:PutBucketPolicy",
+                    "s3:ListAllMyBuckets",
+                    "s3:GetBucketLocation",
+                    "s3:GetBucketPolicy",
+                ),
                 *("sns:CreateTopic", "sns:SetTopicAttributes", "sns:GetTopicAttributes", "sns:ListTopics"),
-                *("logs:CreateLogGroup", "logs:DescribeLogGroups", "kms:CreateAlias", "kms:CreateKey", "kms:ListAliases"),
+                *(
+                    "logs:CreateLogGroup",
+                    "logs:DescribeLogGroups",
+                    "kms:CreateAlias",
+                    "kms:CreateKey",
+                    "kms:ListAliases",
+                ),
                 *("kms:ListKeys", "iam:GetRole", "iam:ListRoles"),
             ),
             passing("cloudtrail"),
@@ -351,7 +507,12 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/AmazonEC2ReadOnlyAccess": (
         "Read only access to EC2.",
         [
-            allow("ec2:Describe*", "ec2:GetSecurityGroupsForVpc", "elasticloadbalancing:Describe*", "autoscaling:Describe*"),
+            allow(
+                "ec2:Describe*",
+                "ec2:GetSecurityGroupsForVpc",
+                "elasticloadbalancing:Describe*",
+                "autoscaling:Describe*",
+            ),
             allow("cloudwatch:Describe*", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics"),
         ],
     ),
@@ -360,7 +521,13 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             allow(
                 *("ssm:DescribeAssociation", "ssm:DescribeDocument", "ssm:GetDeployablePatchSnapshotForInstance"),
-                *("ssm:GetDocument", "ssm:GetManifest", "ssm:GetParameter", "ssm:GetParameters", "ssm:ListAssociations"),
+                *(
+                    "ssm:GetDocument",
+                    "ssm:GetManifest",
+                    "ssm:GetParameter",
+                    "ssm:GetParameters",
+                    "ssm:ListAssociations",
+                ),
                 *("ssm:ListInstanceAssociations", "ssm:PutComplianceItems", "ssm:PutConfigurePackageResult"),
                 *("ssm:PutInventory", "ssm:UpdateAssociationStatus", "ssm:UpdateInstanceAssociationStatus"),
                 "ssm:UpdateInstanceInformation",
@@ -386,12 +553,21 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/CloudWatchAgentAdminPolicy": (
         "What the CloudWatch agent needs, and to store its configuration.",
         [
-            allow("cloudwatch:PutMetricData", "ec2:DescribeTags", *_LOGS, "logs:DescribeLogGroups", "logs:DescribeLogStreams"),
+            allow(
+                "cloudwatch:PutMetricData",
+                "ec2:DescribeTags",
+                *_LOGS,
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+            ),
             allow("ssm:GetParameter", "ssm:PutParameter", on="arn:aws:ssm:*:*:parameter/AmazonCloudWatch-*"),
         ],
     ),
     "/CloudWatchLogsFullAccess": ("Full access to CloudWatch Logs.", [allow("logs:*", "cloudwatch:GenerateQuery")]),
-    "/CloudWatchLogsReadOnlyAccess": ("Read only access to CloudWatch Logs.", [allow(*reads("logs"), "logs:StopQuery")]),
+    "/CloudWatchLogsReadOnlyAccess": (
+        "Read only access to CloudWatch Logs.",
+        [allow(*reads("logs"), "logs:StopQuery")],
+    ),
     "/AmazonEC2ContainerRegistryFullAccess": (
         "Full access to the container registry.",
         [allow("ecr:*", "cloudtrail:LookupEvents"), linking("replication.ecr")],
@@ -400,9 +576,20 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "Pulls and pushes images; deletes no repository and changes no policy.",
         [
             allow(
-                *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:Describe*"),
+                *(
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:CompleteLayerUpload",
+                    "ecr:Describe*",
+                ),
                 *("ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy*"),
-                *("ecr:GetRepositoryPolicy", "ecr:InitiateLayerUpload", "ecr:List*", "ecr:PutImage", "ecr:UploadLayerPart"),
+                *(
+                    "ecr:GetRepositoryPolicy",
+                    "ecr:InitiateLayerUpload",
+                    "ecr:List*",
+                    "ecr:PutImage",
+                    "ecr:UploadLayerPart",
+                ),
             )
         ],
     ),
@@ -410,7 +597,12 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "Pulls images.",
         [
             allow(
-                *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:Describe*", "ecr:GetAuthorizationToken"),
+                *(
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:Describe*",
+                    "ecr:GetAuthorizationToken",
+                ),
                 *("ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy*", "ecr:GetRepositoryPolicy", "ecr:List*"),
             )
         ],
@@ -428,10 +620,30 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "What the control plane of a Kubernetes cluster needs.",
         [
             allow(
-                *("autoscaling:DescribeAutoScalingGroups", "autoscaling:UpdateAutoScalingGroup", "ec2:AttachVolume"),
-                *("ec2:AuthorizeSecurityGroupIngress", "ec2:CreateRoute", "ec2:CreateSecurityGroup", "ec2:CreateTags"),
-                *("ec2:CreateVolume", "ec2:DeleteRoute", "ec2:DeleteSecurityGroup", "ec2:DeleteVolume", "ec2:Describe*"),
-                *("ec2:DetachVolume", "ec2:ModifyInstanceAttribute", "ec2:ModifyVolume", "ec2:RevokeSecurityGroupIngress"),
+                *(
+                    "autoscaling:DescribeAutoScalingGroups",
+                    "autoscaling:UpdateAutoScalingGroup",
+                    "ec2:AttachVolume",
+                ),
+                *(
+                    "ec2:AuthorizeSecurityGroupIngress",
+                    "ec2:CreateRoute",
+                    "ec2:CreateSecurityGroup",
+                    "ec2:CreateTags",
+                ),
+                *(
+                    "ec2:CreateVolume",
+                    "ec2:DeleteRoute",
+                    "ec2:DeleteSecurityGroup",
+                    "ec2:DeleteVolume",
+                    "ec2:Describe*",
+                ),
+                *(
+                    "ec2:DetachVolume",
+                    "ec2:ModifyInstanceAttribute",
+                    "ec2:ModifyVolume",
+                    "ec2:RevokeSecurityGroupIngress",
+                ),
                 *("elasticloadbalancing:*", "kms:DescribeKey"),
             ),
             linking("elasticloadbalancing"),
@@ -447,7 +659,12 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
             allow(
                 *("ec2:AssignPrivateIpAddresses", "ec2:AttachNetworkInterface", "ec2:CreateNetworkInterface"),
                 *("ec2:DeleteNetworkInterface", "ec2:DescribeInstances", "ec2:DescribeInstanceTypes"),
-                *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DetachNetworkInterface"),
+                *(
+                    "ec2:DescribeNetworkInterfaces",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeTags",
+                    "ec2:DetachNetworkInterface",
+                ),
                 *("ec2:ModifyNetworkInterfaceAttribute", "ec2:UnassignPrivateIpAddresses"),
             ),
             allow("ec2:CreateTags", on="arn:aws:ec2:*:*:network-interface/*"),
@@ -458,7 +675,10 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [allow("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSampling*")],
     ),
     # -- Service roles ----------------------------------------------------------------------------------------
-    "/service-role/AWSLambdaBasicExecutionRole": ("Provides write permissions to CloudWatch Logs.", [allow(*_LOGS)]),
+    "/service-role/AWSLambdaBasicExecutionRole": (
+        "Provides write permissions to CloudWatch Logs.",
+        [allow(*_LOGS)],
+    ),
     "/service-role/AmazonS3ObjectLambdaExecutionRolePolicy": (
         "A function answers for Object Lambda, and writes its logs.",
         [allow("s3-object-lambda:WriteGetObjectResponse", *_LOGS)],
@@ -473,14 +693,27 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
     "/service-role/AWSLambdaDynamoDBExecutionRole": (
         "A function reads a table's stream, and writes its logs.",
-        [allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", *_LOGS)],
+        [
+            allow(
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+                *_LOGS,
+            )
+        ],
     ),
     "/service-role/AWSLambdaKinesisExecutionRole": (
         "A function reads a data stream, and writes its logs.",
         [
             allow(
                 *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords"),
-                *("kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:ListStreams", "kinesis:SubscribeToShard"),
+                *(
+                    "kinesis:GetShardIterator",
+                    "kinesis:ListShards",
+                    "kinesis:ListStreams",
+                    "kinesis:SubscribeToShard",
+                ),
                 *_LOGS,
             )
         ],
@@ -499,8 +732,19 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "An instance is a member of a container cluster.",
         [
             allow(
-                *("ec2:DescribeTags", "ecs:CreateCluster", "ecs:DeregisterContainerInstance", "ecs:DiscoverPollEndpoint"),
-                *("ecs:Poll", "ecs:RegisterContainerInstance", "ecs:StartTelemetrySession", "ecs:Submit*", "ecs:UpdateContainerInstancesState"),
+                *(
+                    "ec2:DescribeTags",
+                    "ecs:CreateCluster",
+                    "ecs:DeregisterContainerInstance",
+                    "ecs:DiscoverPollEndpoint",
+                ),
+                *(
+                    "ecs:Poll",
+                    "ecs:RegisterContainerInstance",
+                    "ecs:StartTelemetrySession",
+                    "ecs:Submit*",
+                    "ecs:UpdateContainerInstancesState",
+                ),
                 *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"),
                 *("ecr:GetDownloadUrlForLayer", "logs:CreateLogStream", "logs:PutLogEvents"),
             )
@@ -517,7 +761,15 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     ),
     "/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
         "API Gateway writes logs.",
-        [allow(*_LOGS, "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents")],
+        [
+            allow(
+                *_LOGS,
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+            )
+        ],
     ),
     "/service-role/AmazonRDSEnhancedMonitoringRole": (
         "RDS writes the metrics of its instances' systems as logs.",
@@ -536,23 +788,51 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "/service-role/AWSGlueServiceRole": (
         "Glue works on tables and on the files under them.",
         [
-            allow("glue:*", "s3:GetBucketLocation", "s3:ListBucket", "s3:ListAllMyBuckets", "s3:GetBucketAcl", "ec2:Describe*"),
+            allow(
+                "glue:*",
+                "s3:GetBucketLocation",
+                "s3:ListBucket",
+                "s3:ListAllMyBuckets",
+                "s3:GetBucketAcl",
+                "ec2:Describe*",
+            ),
             allow("s3:GetObject", "s3:PutObject", "s3:DeleteObject", on="arn:aws:s3:::aws-glue-*"),
             allow(*_LOGS, on="arn:aws:logs:*:*:*:/aws-glue/*"),
         ],
     ),
     "/service-role/AmazonSSMAutomationRole": (
         "Systems Manager runs its automations.",
-        [allow("ec2:*Instances", "ec2:*Image", "ec2:CreateTags", "ec2:Describe*", "lambda:InvokeFunction", "ssm:*")],
+        [
+            allow(
+                "ec2:*Instances", "ec2:*Image", "ec2:CreateTags", "ec2:Describe*", "lambda:InvokeFunction", "ssm:*"
+            )
+        ],
     ),
     "/service-role/AWSBackupServiceRolePolicyForBackup": (
         "Backup copies what it is asked to keep.",
         [
             allow(
-                *("backup:CopyIntoBackupVault", "backup:DescribeBackupVault", "dynamodb:CreateBackup", "dynamodb:DescribeTable"),
+                *(
+                    "backup:CopyIntoBackupVault",
+                    "backup:DescribeBackupVault",
+                    "dynamodb:CreateBackup",
+                    "dynamodb:DescribeTable",
+                ),
                 *("ec2:CreateImage", "ec2:CreateSnapshot", "ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:Describe*"),
-                *("elasticfilesystem:Backup", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"),
-                *("rds:AddTagsToResource", "rds:CreateDBSnapshot", "rds:DeleteDBSnapshot", "rds:Describe*", "tag:GetResources"),
+                *(
+                    "elasticfilesystem:Backup",
+                    "kms:CreateGrant",
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:GenerateDataKey*",
+                ),
+                *(
+                    "rds:AddTagsToResource",
+                    "rds:CreateDBSnapshot",
+                    "rds:DeleteDBSnapshot",
+                    "rds:Describe*",
+                    "tag:GetResources",
+                ),
             )
         ],
     ),
@@ -561,20 +841,45 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [
             allow(
                 *("autoscaling:*", "ec2:Describe*", "ec2:TerminateInstances", "elasticloadbalancing:Deregister*"),
-                *("elasticloadbalancing:Describe*", "elasticloadbalancing:Register*", "sns:Publish", "cloudwatch:DescribeAlarms"),
+                *(
+                    "elasticloadbalancing:Describe*",
+                    "elasticloadbalancing:Register*",
+                    "sns:Publish",
+                    "cloudwatch:DescribeAlarms",
+                ),
             )
         ],
     ),
     "/service-role/AWSElasticBeanstalkEnhancedHealth": (
         "Elastic Beanstalk watches the health of its environments.",
-        [allow("autoscaling:Describe*", "ec2:Describe*", "elasticloadbalancing:Describe*", "sns:Publish", "sqs:GetQueueAttributes")],
+        [
+            allow(
+                "autoscaling:Describe*",
+                "ec2:Describe*",
+                "elasticloadbalancing:Describe*",
+                "sns:Publish",
+                "sqs:GetQueueAttributes",
+            )
+        ],
     ),
     "/service-role/AWSBatchServiceRole": (
         "Batch runs and ends the instances of its jobs.",
         [
             allow(
-                *("autoscaling:*", "ec2:Describe*", "ec2:RequestSpotFleet", "ec2:RunInstances", "ec2:TerminateInstances"),
-                *("ecs:*", "logs:CreateLogGroup", "logs:DescribeLogGroups", "iam:GetInstanceProfile", "iam:GetRole"),
+                *(
+                    "autoscaling:*",
+                    "ec2:Describe*",
+                    "ec2:RequestSpotFleet",
+                    "ec2:RunInstances",
+                    "ec2:TerminateInstances",
+                ),
+                *(
+                    "ecs:*",
+                    "logs:CreateLogGroup",
+                    "logs:DescribeLogGroups",
+                    "iam:GetInstanceProfile",
+                    "iam:GetRole",
+                ),
             ),
             passing("ec2", "ecs-tasks"),
         ],
@@ -583,7 +888,13 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "The storage plugin of Kubernetes manages volumes.",
         [
             allow(
-                *("ec2:AttachVolume", "ec2:CreateSnapshot", "ec2:CreateVolume", "ec2:DeleteSnapshot", "ec2:DeleteVolume"),
+                *(
+                    "ec2:AttachVolume",
+                    "ec2:CreateSnapshot",
+                    "ec2:CreateVolume",
+                    "ec2:DeleteSnapshot",
+                    "ec2:DeleteVolume",
+                ),
                 *("ec2:Describe*", "ec2:DetachVolume", "ec2:ModifyVolume"),
             ),
             allow("ec2:CreateTags", on=["arn:aws:ec2:*:*:volume/*", "arn:aws:ec2:*:*:snapshot/*"]),

@@ -1,7 +1,8 @@
 """AWS managed policies: those that people attach by name, written by us from what their names promise.
 
-They live in the account `aws`, are the same in every deployment, and nobody can change them. Source of names,
-paths and purposes: facts/iam.md section 7.
+They live in the account `aws`, are the same in every deployment, and nobody can change them. Their data is written
+by scripts/managed and read when first asked for; a document is made when first used. docs/managed-policies.md says
+which there are and how they differ from AWS's.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import base64
 import hashlib
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
+from importlib import resources
 from typing import Any
 
 import msgspec
 
-_EPOCH = 1446508800.0  # all of them are older than any deployment: 2015-11-03
-
 _ARN = re.compile(r"arn:(aws[a-z-]*):iam::aws:policy/(.+)")
+_DATA = "managed_policies.json"
 
 
 class ManagedPolicy(msgspec.Struct, frozen=True):
@@ -40,80 +41,20 @@ class ManagedPolicy(msgspec.Struct, frozen=True):
         """Whether it is one of AWS's own."""
         return self.account == "aws"
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it is for a service-linked role, and for nobody else."""
+        return self.is_aws and self.path.startswith("/aws-service-role/")
 
-def _allow(*actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    """A line of the data file."""
 
-# path and name -> (description, statements)
-_POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
-    "/AdministratorAccess": ("Provides full access to services and resources.", [_allow("*")]),
-    "/PowerUserAccess": (
-        "Provides full access to services and resources, but not to the management of users and groups.",
-        [
-            {
-                "Effect": "Allow",
-                "NotAction": ["iam:*", "organizations:*", "account:*"],
-                "Resource": "*",
-            },
-            _allow(
-                "account:GetAccountInformation",
-                "account:GetPrimaryEmail",
-                "account:ListRegions",
-                "iam:CreateServiceLinkedRole",
-                "iam:DeleteServiceLinkedRole",
-                "iam:ListRoles",
-                "organizations:DescribeEffectivePolicy",
-                "organizations:DescribeOrganization",
-            ),
-        ],
-    ),
-    "/IAMFullAccess": (
-        "Provides full access to IAM.",
-        [
-            _allow(
-                "iam:*",
-                "organizations:DescribeAccount",
-                "organizations:DescribeOrganization",
-                "organizations:DescribeOrganizationalUnit",
-                "organizations:DescribePolicy",
-                "organizations:ListChildren",
-                "organizations:ListParents",
-                "organizations:ListPolicies",
-                "organizations:ListPoliciesForTarget",
-                "organizations:ListRoots",
-                "organizations:ListTargetsForPolicy",
-            )
-        ],
-    ),
-    "/IAMReadOnlyAccess": (
-        "Provides read only access to IAM.",
-        [
-            _allow(
-                "iam:GenerateCredentialReport",
-                "iam:GenerateServiceLastAccessedDetails",
-                "iam:Get*",
-                "iam:List*",
-                "iam:SimulateCustomPolicy",
-                "iam:SimulatePrincipalPolicy",
-            )
-        ],
-    ),
-    "/IAMUserChangePassword": (
-        "Provides the ability for an IAM user to change their own password.",
-        [
-            _allow(
-                "iam:ChangePassword",
-                resource=["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:user/*/${aws:username}"],
-            ),
-            _allow("iam:GetAccountPasswordPolicy"),
-        ],
-    ),
-    "/AWSDenyAll": (
-        "Denies all access.",
-        [{"Sid": "DenyAll", "Effect": "Deny", "Action": ["*"], "Resource": "*"}],
-    ),
-}
+    version: int
+    created: int
+    updated: int
+    description: str
+    statements: list[dict[str, Any]]
 
 
 def find(policy_arn: str) -> ManagedPolicy | None:
@@ -122,19 +63,27 @@ def find(policy_arn: str) -> ManagedPolicy | None:
     return _made(match[1], "/" + match[2]) if match else None
 
 
-def every(partition: str) -> list[ManagedPolicy]:
-    """Every AWS managed policy that is here, in the order of their names."""
-    made = [_made(partition, full) for full in _POLICIES]
-    return sorted((policy for policy in made if policy), key=lambda policy: policy.name.lower())
+@lru_cache(maxsize=8)
+def every(partition: str) -> tuple[ManagedPolicy, ...]:
+    """Every AWS managed policy that is here, in the order of their ARNs."""
+    made = (_made(partition, name) for name in _entries())
+    return tuple(sorted((policy for policy in made if policy), key=lambda policy: policy.arn))
 
 
 @cache
+def _entries() -> dict[str, _Entry]:
+    """The data file, by path and name."""
+    text = (resources.files("bailiwick.directory") / _DATA).read_bytes()
+    return msgspec.json.decode(text, type=dict[str, _Entry])
+
+
+@lru_cache(maxsize=2048)
 def _made(partition: str, full: str) -> ManagedPolicy | None:
-    if full not in _POLICIES:
+    entry = _entries().get(full)
+    if entry is None:
         return None
-    description, statements = _POLICIES[full]
     path, _, name = full.rpartition("/")
-    text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
+    text = json.dumps({"Version": "2012-10-17", "Statement": entry.statements}, indent=2)
     digest = base64.b32encode(hashlib.sha256(full.encode()).digest()).decode()
     return ManagedPolicy(
         id="ANPA" + digest[:17],
@@ -142,10 +91,10 @@ def _made(partition: str, full: str) -> ManagedPolicy | None:
         arn=f"arn:{partition}:iam::aws:policy{full}",
         name=name,
         path=path + "/",
-        created=_EPOCH,
-        updated=_EPOCH,
-        default_version=1,
-        next_version=2,
-        description=description,
+        created=float(entry.created),
+        updated=float(entry.updated),
+        default_version=entry.version,
+        next_version=entry.version + 1,
+        description=entry.description,
         document=text.replace("arn:aws:", f"arn:{partition}:"),
     )

@@ -126,7 +126,7 @@ attachment = Table(
     Column("policy_arn", string(2048), primary_key=True),  # AWS managed policies have no row of their own
     Column("account", string(12), nullable=False),
     Column("attached", Float, nullable=False),
-    Index("iam_attachment_policy", "policy_arn"),
+    Index("iam_attachment_use", "account", "policy_arn"),
 )
 
 access_key = Table(

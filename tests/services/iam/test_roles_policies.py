@@ -278,7 +278,7 @@ def test_ten_policies_and_no_more(iam: Any) -> None:
 def test_aws_managed_policies_are_read_and_never_changed(iam: Any) -> None:
     arn = "arn:aws:iam::aws:policy/AdministratorAccess"
     version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
-    assert version["Document"]["Statement"][0]["Action"] == ["*"]
+    assert version["Document"]["Statement"][0]["Action"] == "*"
     names = [policy["PolicyName"] for policy in iam.list_policies(Scope="AWS")["Policies"]]
     assert "AdministratorAccess" in names
     assert refusal(iam.delete_policy, PolicyArn=arn) == (

@@ -8,16 +8,16 @@ import msgspec
 from sqlalchemy import delete, insert, select, union
 
 from bailiwick.api import Call, Finder, Target
-from bailiwick.directory import tables
+from bailiwick.directory import quotas, tables
 from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
 from bailiwick.services.iam import names, paging, shapes
 from bailiwick.services.iam.owners import Owner, changed
 from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
-from bailiwick.services.iam.shapes import NoSuchEntityException
+from bailiwick.services.iam.shapes import NoSuchEntityException, PolicyNotAttachableException
 from bailiwick.services.iam.targets import group_named, policy_named, policy_of, role_named, user_named
 
-POLICIES_PER_OWNER = 10
+POLICIES_PER_OWNER = quotas.DEFAULTS["PoliciesPerUser"]
 
 _table = tables.attachment.c
 
@@ -33,14 +33,20 @@ def with_policy(find: Finder) -> Finder:
 
 
 def attach(call: Call, owner: Owner, policy_arn: str) -> None:
-    """Attach a policy; one that is attached already stays so. Raises NoSuchEntity or LimitExceeded."""
-    if policy_of(call, policy_arn) is None:
+    """Attach a policy; one that is attached already stays so.
+
+    Raises NoSuchEntity, PolicyNotAttachable (for a policy of service-linked roles) or LimitExceeded.
+    """
+    policy = policy_of(call, policy_arn)
+    if policy is None:
         raise NoSuchEntityException(f"Policy {policy_arn} does not exist or is not attachable.")
+    if policy.is_linked:
+        kind = type(owner).__name__
+        raise PolicyNotAttachableException(f"Cannot attach a Service Role Policy to a Customer {kind}.")
     mine = _table.owner_id == owner.id
     if names.count(call.transaction, mine & (_table.policy_arn == policy_arn)):
         return
-    present = names.count(call.transaction, mine)
-    names.check_quota(present, POLICIES_PER_OWNER, f"PoliciesPer{type(owner).__name__}")
+    names.check_room(call, mine, f"PoliciesPer{type(owner).__name__}")
     call.transaction.run(
         insert(tables.attachment).values(
             owner_id=owner.id, policy_arn=policy_arn, account=owner.account, attached=call.now

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import entities, tables
+from bailiwick.directory import entities, quotas, tables
 from bailiwick.directory.entities import Group, User
 from bailiwick.services.iam import listing, names, paging, shapes, users
 from bailiwick.services.iam.service import iam
@@ -16,8 +16,8 @@ from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlready
 from bailiwick.services.iam.targets import group_named, no_user, user_named
 from bailiwick.store import Duplicate
 
-GROUPS_PER_ACCOUNT = 300
-GROUPS_PER_USER = 10
+GROUPS_PER_ACCOUNT = quotas.DEFAULTS["GroupsPerAccount"]
+GROUPS_PER_USER = quotas.DEFAULTS["GroupsPerUser"]
 
 
 def shown(group: Group, partition: str) -> shapes.Group:
@@ -39,8 +39,7 @@ def new_group(call: Call, request: shapes.CreateGroupRequest) -> Target:
 
 @iam.operation("CreateGroup", on=new_group, writes=True)
 def create_group(call: Call, request: shapes.CreateGroupRequest, record: None) -> shapes.CreateGroupResponse:
-    present = names.count(call.transaction, tables.group.c.account == call.account)
-    names.check_quota(present, GROUPS_PER_ACCOUNT, "GroupsPerAccount")
+    names.check_room(call, tables.group.c.account == call.account, "GroupsPerAccount")
     group = Group(
         id=ids.unique_id("AGPA", call.account, call.environment.entropy),
         account=call.account,
@@ -136,7 +135,7 @@ def add_user_to_group(call: Call, request: shapes.AddUserToGroupRequest, group: 
     present = names.count(call.transaction, (columns.user_id == user.id) & (columns.group_id == group.id))
     if present:
         return
-    names.check_quota(names.count(call.transaction, columns.user_id == user.id), GROUPS_PER_USER, "GroupsPerUser")
+    names.check_room(call, columns.user_id == user.id, "GroupsPerUser")
     call.transaction.run(insert(tables.membership).values(group_id=group.id, user_id=user.id))
     call.transaction.changed(f"principal:{user.id}")
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bailiwick.api import Call, Target, nothing
 from bailiwick.core import ids
-from bailiwick.directory import entities
+from bailiwick.directory import entities, quotas
 from bailiwick.directory.entities import Role
 from bailiwick.directory.instance_profiles import InstanceProfile, find
 from bailiwick.directory.role_tables import instance_profile
@@ -24,7 +24,7 @@ from bailiwick.services.iam.shapes import (
 from bailiwick.services.iam.targets import no_role, role_named
 from bailiwick.store import Duplicate
 
-PROFILES_PER_ACCOUNT = 1000
+PROFILES_PER_ACCOUNT = quotas.DEFAULTS["InstanceProfilesPerAccount"]
 
 _columns = instance_profile.c
 
@@ -66,8 +66,7 @@ def profile_and_role(call: Call, request: shapes.AddRoleToInstanceProfileRequest
 def create_instance_profile(
     call: Call, request: shapes.CreateInstanceProfileRequest, record: None
 ) -> shapes.CreateInstanceProfileResponse:
-    present = names.count(call.transaction, _columns.account == call.account)
-    names.check_quota(present, PROFILES_PER_ACCOUNT, "InstanceProfilesPerAccount")
+    names.check_room(call, _columns.account == call.account, "InstanceProfilesPerAccount")
     made = InstanceProfile(
         id=ids.unique_id("AIPA", call.account, call.environment.entropy),
         account=call.account,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from sqlalchemy import Column, ColumnElement, func, select
 
 from bailiwick.api import Call, Transaction
+from bailiwick.directory import quotas
 from bailiwick.services.iam.shapes import LimitExceededException
 
 
@@ -35,6 +36,14 @@ def count(transaction: Transaction, condition: ColumnElement[bool]) -> int:
     """How many rows meet a condition; the table is the condition's."""
     row = transaction.one(select(func.count().label("rows")).where(condition))
     return 0 if row is None else int(row.rows)
+
+
+def check_room(call: Call, condition: ColumnElement[bool], quota: str) -> None:
+    """Refuse one more row that meets a condition where the quota is used up; no more rows are counted than that."""
+    allowed = quotas.allowed(call.transaction, call.account, quota)
+    first = select(1).where(condition).limit(allowed).subquery()
+    row = call.transaction.one(select(func.count().label("rows")).select_from(first))
+    check_quota(0 if row is None else int(row.rows), allowed, quota)
 
 
 def check_quota(present: int, allowed: int, name: str) -> None:

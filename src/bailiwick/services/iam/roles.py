@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import entities, tables
+from bailiwick.directory import entities, quotas, tables
 from bailiwick.directory.entities import Role
 from bailiwick.directory.role_tables import instance_profile, last_access
 from bailiwick.services.iam import boundaries, listing, names, protected, shapes, tags, trust
@@ -23,7 +23,7 @@ from bailiwick.services.iam.shapes import (
 from bailiwick.services.iam.targets import role_named
 from bailiwick.store import Duplicate
 
-ROLES_PER_ACCOUNT = 1000
+ROLES_PER_ACCOUNT = quotas.DEFAULTS["RolesPerAccount"]
 DEFAULT_SESSION = 3600
 
 
@@ -102,8 +102,7 @@ def add(call: Call, role: Role) -> None:
 
 def check_quota(call: Call) -> None:
     """Refuse one more role than an account may have."""
-    present = names.count(call.transaction, tables.role.c.account == call.account)
-    names.check_quota(present, ROLES_PER_ACCOUNT, "RolesPerAccount")
+    names.check_room(call, tables.role.c.account == call.account, "RolesPerAccount")
 
 
 @iam.operation("GetRole", on=role_named)

@@ -6,26 +6,27 @@ from bailiwick.api import Call
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_trust
 from bailiwick.core.policy.render import render
-from bailiwick.directory import entities
+from bailiwick.directory import entities, quotas
 from bailiwick.directory.entities import Role
 from bailiwick.services.iam import names
 from bailiwick.services.iam.shapes import LimitExceededException, MalformedPolicyDocumentException
 
-MAX_SIZE = 2048
+MAX_SIZE = quotas.DEFAULTS["ACLSizePerRole"]
 
 
 def checked(call: Call, text: str) -> dict[str, str]:
     """Check a trust policy; returns its pins: what each user and role that it names is now.
 
     Raises MalformedPolicyDocument for what AWS would refuse, a user or role that does not exist among it, and
-    LimitExceeded for more than 2,048 characters.
+    LimitExceeded for more characters than a trust policy may have.
     """
     try:
         document = check_trust(text)
     except PolicyError as error:
         raise MalformedPolicyDocumentException(str(error)) from None
-    if names.size(text) > MAX_SIZE:
-        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {MAX_SIZE}")
+    most = quotas.allowed(call.transaction, call.account, "ACLSizePerRole")
+    if names.size(text) > most:
+        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {most}")
     named = document.principals().get("AWS", ())
     entity_arns = [value for value in named if ":user/" in value or ":role/" in value]
     found = entities.pins(call.transaction, call.partition, entity_arns)

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import tables
+from bailiwick.directory import quotas, tables
 from bailiwick.directory.entities import User
 from bailiwick.directory.role_tables import last_access
 from bailiwick.services.iam import boundaries, listing, names, shapes, tags
@@ -17,7 +17,7 @@ from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlready
 from bailiwick.services.iam.targets import user_named, user_or_self
 from bailiwick.store import Duplicate
 
-USERS_PER_ACCOUNT = 5000
+USERS_PER_ACCOUNT = quotas.DEFAULTS["UsersPerAccount"]
 
 
 def shown(user: User, partition: str) -> shapes.User:
@@ -52,9 +52,7 @@ def new_user(call: Call, request: shapes.CreateUserRequest) -> Target:
 @iam.operation("CreateUser", on=new_user, writes=True)
 def create_user(call: Call, request: shapes.CreateUserRequest, record: None) -> shapes.CreateUserResponse:
     boundary = boundaries.checked(call, request.PermissionsBoundary)
-    names.check_quota(
-        names.count(call.transaction, tables.user.c.account == call.account), USERS_PER_ACCOUNT, "UsersPerAccount"
-    )
+    names.check_room(call, tables.user.c.account == call.account, "UsersPerAccount")
     user = User(
         id=ids.unique_id("AIDA", call.account, call.environment.entropy),
         account=call.account,
