@@ -27,7 +27,7 @@ _GIVES_AWAY = re.compile(
 _READING = re.compile(
     r"(Batch(Get|Describe|Check|List|Is|Read)|Describe|Get|List|Lookup|Search|Query|Scan|Select|View|Check|Count|"
     r"Estimate|Evaluate|Filter|Find|GenerateCredentialReport|GenerateServiceLastAccessed|Head|Is[A-Z]|PartiQLSelect|"
-    r"Preview|Read|Retrieve|Show|Simulate|Test|Validate|Verify|Detect|Discover|Export|StartQuery|StopQuery|Conditional)"
+    r"Preview|GET$|Read|Retrieve|Show|Simulate|Test|Validate|Verify|Detect|Discover|Export|StartQuery|StopQuery|Conditional)"
 )
 _CONFIGURATION = re.compile(
     r"(Account|Acl|Access|Alias|Analyzer|Attribute|Audit|Authorizer|Backup|Block|Certificate|Cluster|Compliance|Config|"
@@ -125,7 +125,7 @@ def patterns(picked: set[str], names: list[str]) -> set[str]:
         words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^A-Za-z]+", name)
         for count in range(1, len(words)):
             prefix = "".join(words[:count])
-            under = {each for each in names if each.startswith(prefix)}
+            under = {each for each in names if each.lower().startswith(prefix.lower())}  # as policies match
             if under <= picked and len(under) > 1:
                 found.add(prefix + "*")
                 break

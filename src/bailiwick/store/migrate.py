@@ -16,7 +16,7 @@ from bailiwick.store import reasons
 from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 
 # Every revision in order; the last is the one that the tables declare.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 
 def folder_to_newest(engine: Engine, folder: Path) -> None:
