@@ -9,10 +9,12 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
 from bailiwick import __version__
@@ -20,8 +22,9 @@ from bailiwick.app import cli, home
 from bailiwick.app.home import read_credentials
 from bailiwick.app.settings import SettingsError
 from bailiwick.core.seal import KeyRing
-from bailiwick.directory import access_keys, accounts, tables
+from bailiwick.directory import access_keys, accounts, entities, membership, organization_tables, tables
 from bailiwick.directory.entities import AccessKey, record
+from bailiwick.directory.organizations import Node, Organization
 from bailiwick.store import Store
 
 Command = Callable[..., tuple[int, str, str]]
@@ -147,6 +150,25 @@ def test_accounts(run_it: Command, tmp_path: Path) -> None:
     lines = run_it("account", "list")[1].splitlines()
     assert lines[:2] == ["111122223333  main", "222233334444  Team Blue"]
     assert lines[2].endswith("  Third")
+
+
+def test_an_account_in_an_organization(run_it: Command, tmp_path: Path) -> None:
+    run_it("init", "--account-id", "111122223333")
+    with closing(Store(tmp_path / "data")) as store, store.transaction(write=True) as transaction:
+        made = Organization("o-abcdefghij", "111122223333", "r-abcd", "ALL", "", "", 1.0)
+        transaction.run(insert(organization_tables.organization).values(**msgspec.structs.asdict(made)))
+        membership.add_node(transaction, made, Node("r-abcd", made.id, "ROOT", "", "Root", "", "", 1.0))
+        membership.join(transaction, made, "111122223333", "INVITED", 1.0)
+    joined = "--account-id", "222233334444", "--organization", "o-abcdefghij"
+    assert run_it("account", "create", "Blue", *joined)[0] == 0
+    status, _, errors = run_it("account", "create", "Red", "--organization", "o-nowhere")
+    assert (status, errors.startswith("bailiwick: there is no organization o-nowhere")) == (1, True)
+    assert run_it("account", "list")[1].splitlines() == [
+        "111122223333  main  o-abcdefghij (management)",
+        "222233334444  Blue  o-abcdefghij",
+    ]
+    with closing(Store(tmp_path / "data")) as store, store.transaction() as transaction:
+        assert entities.role(transaction, "222233334444", "OrganizationAccountAccessRole") is not None
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,42 @@ def normal(text: str) -> str:
     """An output without what is random in it, of the same width."""
     text = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "1234abcd-12ab-34cd-56ef-1234567890ab", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-24T12:00:00Z", text)
+    text = re.sub(r"\b([op])-[a-z0-9]{10}\b", r"\1-a1b2c3d4e5", text)
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def governed(house: House, text: str) -> str:
+    """Have a service control policy on the unit that Alice's account is in; returns the policy's ARN."""
+    api = house.client("organizations", house.account(OTHER))
+    api.create_organization()
+    root = api.list_roots()["Roots"][0]["Id"]
+    api.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    unit = api.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"]["Id"]
+    invited = api.invite_account_to_organization(Target={"Id": ACCOUNT, "Type": "ACCOUNT"})["Handshake"]["Id"]
+    house.client("organizations").accept_handshake(HandshakeId=invited)
+    api.move_account(AccountId=ACCOUNT, SourceParentId=root, DestinationParentId=unit)
+    made = api.create_policy(Content=text, Description="", Name="guard", Type="SERVICE_CONTROL_POLICY")["Policy"]
+    api.attach_policy(PolicyId=made["PolicySummary"]["Id"], TargetId=unit)
+    return made["PolicySummary"]["Arn"]
+
+
+def test_through_a_service_control_policy_of_the_organization(house: House) -> None:
+    house.put("keys", allow())
+    condition = {"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}}
+    policy = governed(house, allow("kms:*", "Deny", Sid="HomeRegion", Condition=condition))
+    record = house.encrypt()
+    assert reason(record).startswith(
+        f"Statement HomeRegion of the service control policy {policy} denies kms:Encrypt."
+    )
+    explanation = story.explanation_of(record)
+    assert explanation is not None
+    assert [(layer.level, layer.says) for layer in explanation.layers if layer.level is not None] == [
+        (0, "allows"),
+        (1, "denies"),
+        (2, "allows"),
+    ]
+    assert record["errorMessage"].endswith("with an explicit deny in a service control policy")
+    documented("organization", told(record))
 
 
 def reason(record: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from bailiwick.app.serve import serve as run_server
 from bailiwick.app.server import ServerError
 from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
 from bailiwick.app.welcome import endpoint
-from bailiwick.directory import accounts
+from bailiwick.directory import accounts, organizations
 from bailiwick.store import Duplicate, Store, StoreError
 
 # Tracebacks with local variables would print secrets.
@@ -140,10 +140,16 @@ def doctor(config: Config = None, data: Data = None) -> None:
 def account_create(
     name: Annotated[str, typer.Argument(help="A name for people.")],
     account_id: AccountId = None,
+    organization: Annotated[
+        str | None, typer.Option(help="Make it a member of this organization: o-...", show_default=False)
+    ] = None,
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """Make an account. Its root access key is written to a file in the data folder."""
+    """Make an account. Its root access key is written to a file in the data folder.
+
+    In an organization it gets the role OrganizationAccountAccessRole, which the management account may assume.
+    """
     if not 1 <= len(name) <= 128 or not name.isprintable():
         raise SettingsError("the name of an account has 1 to 128 printable characters")
     number = account_id or home.new_account_id()
@@ -151,7 +157,10 @@ def account_create(
         path = found.folder / f"{home.ROOT_CREDENTIALS}-{_number(number)}"
         try:
             with store.transaction(write=True) as transaction:
-                key = home.new_account(transaction, found.deployment.environment(found.ring), number, name)
+                environment = found.deployment.environment(found.ring)
+                key = home.new_account(transaction, environment, number, name)
+                if organization is not None:
+                    home.join_organization(transaction, environment, organization, number)
                 home.write_credentials(path, key, number)
         except Duplicate:
             raise HomeError(f"account {number} exists already; leave --account-id out to get another") from None
@@ -160,10 +169,12 @@ def account_create(
 
 @account.command("list")
 def account_list(config: Config = None, data: Data = None) -> None:
-    """Show every account."""
+    """Show every account, and the organization that it is in."""
     with _deployment(config, data) as (_, store), store.transaction() as transaction:
         for each in accounts.every(transaction):
-            _say(f"{each.id}  {each.name}")
+            place = organizations.of_account(transaction, each.id)
+            role = "" if place is None else f"  {place.id}{' (management)' * (place.management == each.id)}"
+            _say(f"{each.id}  {each.name}{role}")
 
 
 @root.command("rotate-key")

@@ -31,7 +31,7 @@ from bailiwick.app.noise import noise
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core import ids
 from bailiwick.core.seal import KeyRing
-from bailiwick.directory import access_keys, accounts, tables
+from bailiwick.directory import access_keys, accounts, membership, organizations, tables
 from bailiwick.store import Store
 from bailiwick.store import settings as facts
 
@@ -124,6 +124,21 @@ def new_account(
         return RootKey(*access_keys.create(transaction, environment, account_id, account_id, now))
     access_keys.adopt(transaction, environment, account_id, account_id, adopted.access_key_id, adopted.secret, now)
     return adopted
+
+
+def join_organization(
+    transaction: Transaction, environment: Environment, organization_id: str, account_id: str
+) -> None:
+    """Make a new account a member of an organization, as CreateAccount does. Raises HomeError if there is none."""
+    found = organizations.find(transaction, organization_id)
+    if found is None:
+        raise HomeError(
+            f"there is no organization {organization_id}; `bailiwick account list` shows those that are"
+        )
+    now = environment.now()
+    role = membership.ACCESS_ROLE
+    membership.add_access_role(transaction, environment, found, account_id, role, now)
+    membership.join(transaction, found, account_id, "CREATED", now)
 
 
 def rotate_root_key(transaction: Transaction, environment: Environment, account_id: str) -> RootKey:

@@ -128,7 +128,7 @@ def _layers(explanation: Explanation) -> Table:
         table.add_row(
             Text(_name(told), style="bold" if decided else ""),
             Text(_says(told), style=_STYLES[told.says]),
-            "\n".join(told.policies) or "none",
+            "\n".join(map(_short, told.policies)) or "none",
             str(told.statements),
             str(len(told.considered)),
         )
@@ -137,6 +137,11 @@ def _layers(explanation: Explanation) -> Table:
 
 def _name(told: Told) -> str:
     return f"{told.kind.value}, level {told.level}" if told.level is not None else told.kind.value
+
+
+def _short(policy: str) -> str:
+    """A policy in a narrow column: of a control policy's long ARN the id."""
+    return policy.rpartition("/")[2] if ":organizations:" in policy else policy
 
 
 def _says(told: Told) -> str:

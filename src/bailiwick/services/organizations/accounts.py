@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import func, insert, select, update
 
 from bailiwick.api import Call, Target
-from bailiwick.core import arn, ids
 from bailiwick.directory import accounts as directory
+from bailiwick.directory import membership, organizations
 from bailiwick.directory import organization_tables as tables
-from bailiwick.directory import organizations
 from bailiwick.directory import tables as iam
 from bailiwick.directory.entities import record as as_record
 from bailiwick.directory.organizations import ACCOUNT, ROOT, UNIT, Node, Organization
@@ -30,8 +28,6 @@ from bailiwick.services.organizations.shapes import (
 from bailiwick.services.organizations.targets import NO_ACCOUNT, NO_PARENT, Who, node, node_of, whole
 
 ACCOUNTS_PER_ORGANIZATION = 10_000
-ACCESS_ROLE = "OrganizationAccountAccessRole"
-_ADMINISTRATOR = "policy/AdministratorAccess"
 _Held = tuple[Organization, Node]
 
 
@@ -112,11 +108,10 @@ def create_account(
     if failure is None:
         account = names.new_account(call)
         directory.create(call.transaction, account, request.AccountName, now, request.Email)
-        _add_access_role(call, organization, account, request.RoleName or ACCESS_ROLE)
-        joined = Node(account, organization.id, ACCOUNT, organization.root, "", "ACTIVE", "CREATED", now)
-        whole_organization.add_node(call, organization, joined)
+        role = request.RoleName or membership.ACCESS_ROLE
+        membership.add_access_role(call.transaction, call.environment, organization, account, role, now)
+        membership.join(call.transaction, organization, account, "CREATED", now)
         tags.put(call, account, request.Tags)
-        whole_organization.changed(call, organization, account)
     status = shapes.CreateAccountStatus(
         Id=names.new(call, "car-", 32),
         AccountName=request.AccountName,
@@ -149,41 +144,6 @@ def _failure(call: Call, organization: Organization, request: shapes.CreateAccou
     where = tables.node.c.organization == organization.id, tables.node.c.kind == ACCOUNT
     row = call.transaction.one(select(func.count().label("rows")).select_from(tables.node).where(*where))
     return "ACCOUNT_LIMIT_EXCEEDED" if row is not None and row.rows >= ACCOUNTS_PER_ORGANIZATION else None
-
-
-def _add_access_role(call: Call, organization: Organization, account: str, name: str) -> None:
-    """The role through which the management account administers the new one."""
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": arn.root(call.partition, organization.management)},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-    role_id, now = ids.unique_id("AROA", account, call.environment.entropy), float(int(call.now))
-    call.transaction.run(
-        insert(iam.role).values(
-            id=role_id,
-            account=account,
-            name=name,
-            folded=name.lower(),
-            path="/",
-            created=now,
-            max_session=3600,
-            trust=json.dumps(trust),
-            pins="{}",
-        )
-    )
-    administrator = f"arn:{call.partition}:iam::aws:{_ADMINISTRATOR}"
-    call.transaction.run(
-        insert(iam.attachment).values(owner_id=role_id, policy_arn=administrator, account=account, attached=now)
-    )
-    call.transaction.changed(
-        f"principal:{role_id}", f"role-arn:{arn.iam(call.partition, account, 'role', '/', name)}"
-    )
 
 
 @service.operation("DescribeCreateAccountStatus", on=whole(Who.READER))

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, select
 
 from bailiwick.api import Call, Target
-from bailiwick.directory import accounts, organizations
+from bailiwick.directory import accounts, membership, organizations
 from bailiwick.directory import organization_tables as tables
 from bailiwick.directory.entities import record as as_record
 from bailiwick.directory.organizations import ACCOUNT, DEFAULTS, RCP, ControlPolicy, Node, Organization
@@ -55,7 +55,7 @@ def attach_policy(call: Call, request: shapes.AttachPolicyRequest, record: _Atta
             "You have exceeded the number of policies of this type that can be attached to an entity.",
             Reason="MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
         )
-    organization.attach(call, place.id, found.id)
+    membership.attach(call.transaction, place.id, found.id, call.now)
     organization.changed(call, within)
 
 

@@ -9,12 +9,12 @@ import msgspec
 from sqlalchemy import Row, func, insert, select, update
 
 from bailiwick.api import Call, Target
-from bailiwick.directory import accounts, organizations
+from bailiwick.directory import accounts, membership, organizations
 from bailiwick.directory import organization_tables as tables
 from bailiwick.directory import tables as directory
 from bailiwick.directory.entities import record as as_record
-from bailiwick.directory.organizations import ACCOUNT, Node, Organization
-from bailiwick.services.organizations import names, organization, paging, shapes, tags
+from bailiwick.directory.organizations import ACCOUNT, Organization
+from bailiwick.services.organizations import names, paging, shapes, tags
 from bailiwick.services.organizations.service import organizations as service
 from bailiwick.services.organizations.shapes import (
     AccessDeniedException,
@@ -156,9 +156,7 @@ def accept_handshake(
             "The account is already a member of an organization.", Reason="ALREADY_IN_AN_ORGANIZATION"
         )
     ended = _end(call, found, "ACCEPTED")
-    joined = Node(found.account, inviting.id, ACCOUNT, inviting.root, "", "ACTIVE", "INVITED", call.now)
-    organization.add_node(call, inviting, joined)
-    organization.changed(call, inviting, found.account)
+    membership.join(call.transaction, inviting, found.account, "INVITED", call.now)
     return shapes.AcceptHandshakeResponse(Handshake=_shown(call, inviting, ended))
 
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, nothing
-from bailiwick.directory import accounts, organizations
+from bailiwick.directory import accounts, membership, organizations
 from bailiwick.directory import organization_tables as tables
 from bailiwick.directory.organizations import ACCOUNT, DEFAULTS, RCP, ROOT, SCP, Node, Organization
 from bailiwick.services.organizations import names, paging, shapes, tags
@@ -29,21 +29,7 @@ ALL_FEATURES = "ALL"
 
 def changed(call: Call, organization: Organization, *members: str) -> None:
     """Have what depends on the organization forgotten, and on the membership of these accounts."""
-    call.transaction.changed(f"organization:{organization.id}", *(f"account:{each}" for each in members))
-
-
-def add_node(call: Call, organization: Organization, made: Node) -> None:
-    """Put a node into the tree, with what is attached to every node. Raises store.Duplicate."""
-    folded = made.name if made.kind != ACCOUNT else made.id
-    call.transaction.run(insert(tables.node).values(**msgspec.structs.asdict(made), folded=folded))
-    for kind, policy in DEFAULTS.items():
-        if kind == SCP or organization.has(kind):
-            attach(call, made.id, policy.id)
-
-
-def attach(call: Call, node_id: str, policy_id: str) -> None:
-    """Attach a policy. Raises store.Duplicate if it is attached already."""
-    call.transaction.run(insert(tables.attachment).values(node=node_id, policy=policy_id, attached=call.now))
+    membership.changed(call.transaction, organization, *members)
 
 
 def remove_node(call: Call, node_id: str) -> None:
@@ -77,11 +63,10 @@ def create_organization(
     made = Organization(made_id, call.account, root, request.FeatureSet or ALL_FEATURES, "", "", now)
     try:
         call.transaction.run(insert(tables.organization).values(**msgspec.structs.asdict(made)))
-        add_node(call, made, Node(root, made.id, ROOT, "", "Root", "", "", now))
-        add_node(call, made, Node(call.account, made.id, ACCOUNT, root, "", "ACTIVE", "INVITED", now))
+        membership.add_node(call.transaction, made, Node(root, made.id, ROOT, "", "Root", "", "", now))
+        membership.join(call.transaction, made, call.account, "INVITED", now)
     except Duplicate:
         raise AlreadyInOrganizationException("The AWS account is already a member of an organization.") from None
-    changed(call, made, call.account)
     return shapes.CreateOrganizationResponse(Organization=shown(call, made))
 
 
@@ -153,7 +138,7 @@ def enable_policy_type(
     default = DEFAULTS[kind].id
     have = call.transaction.all(select(tables.attachment.c.node).where(tables.attachment.c.policy == default))
     for row in sorted({row.id for row in nodes} - {row.node for row in have}):
-        attach(call, row, default)
+        membership.attach(call.transaction, row, default, call.now)
     made = _with_types(call, organization, [*organization.policy_types.split(), kind])
     return shapes.EnablePolicyTypeResponse(Root=root_shown(call, made))
 

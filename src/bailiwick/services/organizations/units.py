@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import func, select, update
 
 from bailiwick.api import Call, Target
+from bailiwick.directory import membership, organizations
 from bailiwick.directory import organization_tables as tables
-from bailiwick.directory import organizations
 from bailiwick.directory.entities import record as as_record
 from bailiwick.directory.organizations import ROOT, UNIT, Node, Organization
 from bailiwick.services.organizations import names, organization, paging, shapes, tags
@@ -50,7 +50,7 @@ def create_organizational_unit(
     unit_id = names.new(call, f"ou-{within.root.removeprefix('r-')}-", 8)
     made = Node(unit_id, within.id, UNIT, parent.id, request.Name, "", "", call.now)
     try:
-        organization.add_node(call, within, made)
+        membership.add_node(call.transaction, within, made)
     except Duplicate:
         raise _duplicate() from None
     tags.put(call, unit_id, request.Tags)
