@@ -22,6 +22,7 @@ from bailiwick.services.organizations.shapes import (
     PolicyTypeNotEnabledException,
 )
 from bailiwick.services.organizations.targets import NO_TARGET, Who, node, node_of, policy, tags_of
+from bailiwick.store import Duplicate
 
 POLICIES_PER_TARGET = 5
 _Attaching = tuple[Organization, ControlPolicy, Node]
@@ -49,13 +50,16 @@ def attach_policy(call: Call, request: shapes.AttachPolicyRequest, record: _Atta
     _check_enabled(within, found)
     present = _of_type(call, place, found.type)
     if any(each.id == found.id for each in present):
-        raise DuplicatePolicyAttachmentException("A policy with the same name and type already exists.")
+        raise _attached_already()
     if len(present) >= POLICIES_PER_TARGET:
         raise ConstraintViolationException(
             "You have exceeded the number of policies of this type that can be attached to an entity.",
             Reason="MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
         )
-    membership.attach(call.transaction, place.id, found.id, call.now)
+    try:
+        membership.attach(call.transaction, place.id, found.id, call.now)
+    except Duplicate:
+        raise _attached_already() from None
     organization.changed(call, within)
 
 
@@ -115,6 +119,10 @@ def list_targets_for_policy(
         ],
         NextToken=token,
     )
+
+
+def _attached_already() -> DuplicatePolicyAttachmentException:
+    return DuplicatePolicyAttachmentException("The selected policy is already attached to the specified target.")
 
 
 def _name(call: Call, place: Node) -> str:

@@ -15,6 +15,7 @@ from bailiwick.services.organizations.service import organizations as service
 from bailiwick.services.organizations.shapes import (
     AccountAlreadyRegisteredException,
     AccountNotRegisteredException,
+    ConcurrentModificationException,
     ConstraintViolationException,
     InvalidInputException,
 )
@@ -30,11 +31,13 @@ def enable_service_access(call: Call, request: shapes.EnableAWSServiceAccessRequ
     columns = tables.service_access.c
     where = columns.organization == within.id, columns.service == request.ServicePrincipal
     if call.transaction.one(select(columns.service).where(*where)) is None:
-        call.transaction.run(
-            insert(tables.service_access).values(
-                organization=within.id, service=request.ServicePrincipal, enabled=call.now
-            )
+        made = insert(tables.service_access).values(
+            organization=within.id, service=request.ServicePrincipal, enabled=call.now
         )
+        try:
+            call.transaction.run(made)
+        except Duplicate:
+            raise ConcurrentModificationException("Another request is changing the same. Try again.") from None
 
 
 @service.operation("DisableAWSServiceAccess", on=whole(Who.MANAGEMENT), writes=True)

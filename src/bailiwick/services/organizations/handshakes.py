@@ -26,6 +26,7 @@ from bailiwick.services.organizations.shapes import (
     InvalidInputException,
 )
 from bailiwick.services.organizations.targets import Who, whole
+from bailiwick.store import Duplicate
 
 _SECONDS = 15 * 86400
 _INVITE = "INVITE"
@@ -97,9 +98,7 @@ def invite_account(
 ) -> shapes.InviteAccountToOrganizationResponse:
     account = _account(call, request.Target)
     if organizations.node(call.transaction, account) is not None:
-        raise HandshakeConstraintViolationException(
-            "The account is already a member of an organization.", Reason="ALREADY_IN_AN_ORGANIZATION"
-        )
+        raise _member_already()
     columns = tables.handshake.c
     open_ones = _found(call, columns.organization == inviting.id, columns.account == account)
     if any(_state(call, each) == "OPEN" for each in open_ones):
@@ -152,11 +151,12 @@ def accept_handshake(
 ) -> shapes.AcceptHandshakeResponse:
     inviting, found = record
     if organizations.node(call.transaction, found.account) is not None:
-        raise HandshakeConstraintViolationException(
-            "The account is already a member of an organization.", Reason="ALREADY_IN_AN_ORGANIZATION"
-        )
+        raise _member_already()
     ended = _end(call, found, "ACCEPTED")
-    membership.join(call.transaction, inviting, found.account, "INVITED", call.now)
+    try:
+        membership.join(call.transaction, inviting, found.account, "INVITED", call.now)
+    except Duplicate:
+        raise _member_already() from None
     return shapes.AcceptHandshakeResponse(Handshake=_shown(call, inviting, ended))
 
 
@@ -231,3 +231,9 @@ def _end(call: Call, found: Handshake, state: str) -> Handshake:
         )
     call.transaction.run(update(tables.handshake).where(tables.handshake.c.id == found.id).values(state=state))
     return msgspec.structs.replace(found, state=state)
+
+
+def _member_already() -> HandshakeConstraintViolationException:
+    return HandshakeConstraintViolationException(
+        "The account is already a member of an organization.", Reason="ALREADY_IN_AN_ORGANIZATION"
+    )
