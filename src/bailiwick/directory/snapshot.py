@@ -36,9 +36,22 @@ class Credential(msgspec.Struct, frozen=True):
 
     secret: str
     caller: Caller
+    weight: int = 2_500
 
     def __repr__(self) -> str:
         return f"Credential({self.caller.arn})"
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Whom several keys and sessions stand for, and the topics that this rests on: made once for all of them."""
+
+    caller: Caller
+    topics: tuple[str, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return 4_000 + sum(_bytes_of(layer) for layer in (self.caller.identity, self.caller.boundary))
 
 
 class Directory:
@@ -83,21 +96,31 @@ class Directory:
         key = entities.access_key(transaction, key_id)
         if key is None or key.status != "Active":
             raise UnknownToken(_INVALID)  # and nothing is remembered: strangers must not fill the memory
-        caller, topics = self._user_or_root(transaction, key.owner_id)
+        known = self._known(transaction, "user", key.owner_id)
+        caller, topics = known.caller, known.topics
         caller, more = self._governed(transaction, msgspec.structs.replace(caller, access_key_id=key_id))
         secret = access_keys.open_secret(self.environment.ring, key)
         return Credential(secret, caller), dict.fromkeys((topic, *topics, *more))
 
     def _of_session(self, transaction: Transaction, session: Session) -> tuple[Credential, Iterable[str]]:
-        if session.kind is SessionKind.ROLE:
-            base, topics = self._role(transaction, session.principal)
-        else:
-            base, topics = self._user_or_root(transaction, session.principal)
+        known = self._known(transaction, "role" if session.kind is SessionKind.ROLE else "user", session.principal)
+        base, topics = known.caller, known.topics
         filtered, more = self._session_policies(transaction, session)
         caller, above = self._governed(transaction, _in_session(base, session, filtered))
-        return Credential(session.secret, caller), dict.fromkeys((*topics, *more, *above))
+        weight = 5_000 + _bytes_of(filtered)
+        return Credential(session.secret, caller, weight), dict.fromkeys((*topics, *more, *above))
 
     # -- Who --------------------------------------------------------------------------------------------
+
+    def _known(self, transaction: Transaction, kind: str, principal_id: str) -> Known:
+        """The user, root user or role of this id, from memory if it is there. Raises UnknownToken."""
+
+        def load(reading: Transaction) -> tuple[Known, Iterable[str]]:
+            find = self._role if kind == "role" else self._user_or_root
+            known = Known(*find(reading, principal_id))
+            return known, known.topics
+
+        return transaction.remember(kind, principal_id, load)
 
     def _user_or_root(self, transaction: Transaction, owner_id: str) -> tuple[Caller, tuple[str, ...]]:
         if owner_id.isdigit():
@@ -217,6 +240,11 @@ class Directory:
                 text = entities.default_document(transaction, policy)
                 found.append(Attached(compile_policy(text), policy.name, policy_arn))
         return found, topics
+
+
+def _bytes_of(layer: Layer | None) -> int:
+    """About how many bytes a layer holds; measured, a policy takes some twenty times its text."""
+    return 0 if layer is None else 1_000 + 20 * sum(len(policy.text) for policy, _, _ in layer.policies)
 
 
 def _root(partition: str, account: str) -> Caller:

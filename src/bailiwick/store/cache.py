@@ -14,15 +14,25 @@ from typing import Any
 
 MISSING = object()
 
+BYTES = 2_000
+"""What a value with its key and topics is taken to weigh, if it has no `weight` of its own."""
+
 _Key = tuple[str, Hashable]
-_Entry = tuple[Any, tuple[str, ...]]
+_Entry = tuple[Any, tuple[str, ...], int]
 
 
 class Cache:
-    """A bounded memory of values by kind and key; the least recently used goes first. Safe between threads."""
+    """A bounded memory of values by kind and key; the least recently used goes first. Safe between threads.
 
-    def __init__(self, size: int) -> None:
+    Both the number of values and the bytes that they are taken to weigh are bounded: a value may say in an
+    attribute `weight` about how many it holds.
+    """
+
+    def __init__(self, size: int, most: int = 64 << 20) -> None:
+        """Take the greatest number of values, and of bytes."""
         self.size = size
+        self.most = most
+        self.weight = 0
         self.generation = 0
         self.hits = self.misses = 0
         self._lock = Lock()
@@ -43,14 +53,16 @@ class Cache:
     def put(self, kind: str, key: Hashable, value: Any, topics: Iterable[str], generation: int) -> None:
         """Keep a value that was read from a snapshot opened at `generation`, unless it may be stale."""
         with self._lock:
-            if generation != self.generation:
+            weight = getattr(value, "weight", BYTES)
+            if generation != self.generation or weight > self.most:
                 return
             self._drop((kind, key))
             depends = tuple(topics)
-            self._entries[kind, key] = (value, depends)
+            self._entries[kind, key] = (value, depends, weight)
+            self.weight += weight
             for topic in depends:
                 self._dependents.setdefault(topic, set()).add((kind, key))
-            while len(self._entries) > self.size:
+            while len(self._entries) > self.size or self.weight > self.most:
                 self._drop(next(iter(self._entries)))
 
     def forget(self, topics: Iterable[str]) -> None:
@@ -67,11 +79,13 @@ class Cache:
             self.generation += 1
             self._entries.clear()
             self._dependents.clear()
+            self.weight = 0
 
     def _drop(self, key: _Key) -> None:
         entry = self._entries.pop(key, None)
         if entry is None:
             return
+        self.weight -= entry[2]
         for topic in entry[1]:
             dependents = self._dependents[topic]
             dependents.discard(key)
