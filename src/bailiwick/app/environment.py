@@ -21,6 +21,7 @@ from bailiwick.app.observer import Observer
 from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
 from bailiwick.app.stages import Stages
+from bailiwick.app.traces import Traced, begin
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
 from bailiwick.directory.snapshot import Directory
 from bailiwick.pipeline import Event, Pipeline
@@ -54,6 +55,7 @@ class World:
         write = trail.write if trail else _nowhere
         self.observer = Observer(write, access_log=settings.access_log, slow=settings.slow_request)
         self.pipeline = Pipeline(ALL, self.environment, store, self.directory, self.observer)
+        self._tracing = begin() if settings.traces else None
         self._ended = threading.Event()
         self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
         self._usage.start()
@@ -64,14 +66,16 @@ class World:
         checks = {"store": of_store(self.store)}
         if self.trail:
             checks["audit"] = self.trail.trouble
+        pipeline = self.pipeline
+        stages = Traced(pipeline, self._tracing.tracer) if self._tracing else Stages(pipeline)
         return Edge(
-            self.pipeline,
+            stages if self._tracing else pipeline,
             max_body=settings.max_body,
             own=own,
             proxies=settings.proxies,
             stored=stored,
             ready=Ready(checks),
-            stages=Stages(self.pipeline),
+            stages=stages,
         )
 
     def close(self) -> None:
@@ -80,6 +84,8 @@ class World:
         self._usage.join()
         if self.trail:
             self.trail.close()
+        if self._tracing:
+            self._tracing.close()
         self.store.close()
 
     def _write_usage(self) -> None:

@@ -133,6 +133,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slow_request: Annotated[
         float, Meta(ge=0, description="seconds from which on a request is logged as slow; 0 logs none")
     ] = 1.0
+    traces: Annotated[
+        bool,
+        Meta(description="a span for each request, sent as OpenTelemetry's variables say; with bailiwick[traces]"),
+    ] = False
     drain_delay: Annotated[
         float,
         Meta(ge=0, description="seconds at shutdown in which /readyz says no and requests are still answered"),

@@ -7,7 +7,7 @@ stages' borders are called. So the pipeline itself pays nothing and knows nothin
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -48,6 +48,11 @@ class _Clock:
         now = perf_counter()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
         self._last = now
+
+
+def clock_of(received: Received) -> Mapping[str, float]:
+    """The seconds of each stage of a request that was measured, as far as it has got."""
+    return received.clock.seconds if isinstance(received, _Marked) else {}
 
 
 class Stages(Pipeline):
