@@ -15,7 +15,7 @@ from bailiwick.core.policy.question import Question, Rule, Value
 from bailiwick.core.policy.refusal import access_denied
 from bailiwick.directory import organizations
 
-_REMEMBERED = 8192
+_REMEMBERED = 4096
 
 _Key = tuple[int, int, int, str, str, str, Rule]
 

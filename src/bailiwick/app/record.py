@@ -104,7 +104,7 @@ def _source(signing_name: str) -> str:
 
 
 # A Caller is kept in memory as long as nothing about it changes, so its identity is written once, not per call.
-identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(4096)
+identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(2048)
 
 
 def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:

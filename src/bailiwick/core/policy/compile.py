@@ -18,7 +18,7 @@ from bailiwick.core.policy.principals import Grant, Named, named
 from bailiwick.core.policy.question import Context, Principal
 from bailiwick.core.policy.syntax import Document, Statement
 
-_POLICIES_REMEMBERED = 2048
+_POLICIES_REMEMBERED = 512
 
 _Pattern = Callable[[ResourceName, Context], bool | None]  # None: a variable in it has no value
 
