@@ -57,7 +57,7 @@ def main() -> None:
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=VERSIONS.parents[4])
     target = VERSIONS / f"{revision}_{name}.py"
     target.write_text(done.stdout)
-    print(f"wrote {target.name}; look at it, and add {revision} to REVISIONS in store/migrate.py")
+    print(f"wrote {target.name}; look at it")
 
 
 if __name__ == "__main__":

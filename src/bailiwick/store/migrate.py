@@ -15,8 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from bailiwick.store import reasons
 from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 
-# Every revision in order; the last is the one that the tables declare.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+REVISIONS = tuple(sorted(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py")))
+"""Every revision in order; the last is the one that the tables declare."""
 
 
 def folder_to_newest(engine: Engine, folder: Path) -> None:

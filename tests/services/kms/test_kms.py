@@ -415,9 +415,9 @@ def test_what_is_not_done_says_so(kms: Any, key: str) -> None:
     )
     recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"}
     assert refusal(kms.generate_random, NumberOfBytes=1, Recipient=recipient)[0] == "ValidationException"
-    assert refusal(kms.list_grants, KeyId=key) == (
+    assert refusal(kms.connect_custom_key_store, CustomKeyStoreId="cks-1") == (
         "UnknownOperationException",
-        "kms:ListGrants is not implemented by Bailiwick.",
+        "kms:ConnectCustomKeyStore is not implemented by Bailiwick.",
     )
 
 

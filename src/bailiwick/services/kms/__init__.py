@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from bailiwick.services.kms import aliases, cryptography, data_keys, keys, policies, sharing, signing, tags
+from bailiwick.services.kms import (
+    aliases,
+    cryptography,
+    data_keys,
+    granting,
+    keys,
+    policies,
+    sharing,
+    signing,
+    tags,
+)
 from bailiwick.services.kms.service import kms
 
-__all__ = ["aliases", "cryptography", "data_keys", "keys", "kms", "policies", "sharing", "signing", "tags"]
+__all__ = [
+    "aliases",
+    "cryptography",
+    "data_keys",
+    "granting",
+    "keys",
+    "kms",
+    "policies",
+    "sharing",
+    "signing",
+    "tags",
+]

@@ -26,7 +26,7 @@ Context = Mapping[str, str] | None
 
 @kms.operation("Encrypt", on=key_to_encrypt_with, quick=is_short)
 def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.EncryptResponse:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     algorithm = _checked(key, "Encrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     states.check("Encrypt", key)
     blob = _encrypted(call, key, algorithm, request.Plaintext, request.EncryptionContext)
@@ -36,7 +36,7 @@ def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.Encr
 
 @kms.operation("Decrypt", on=key_to_decrypt_with, quick=is_short)
 def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.DecryptResponse:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     check_recipient(request.Recipient)
     check_modifiers(request.DryRunModifiers)
     algorithm = _checked(key, "Decrypt", request.EncryptionAlgorithm, request.EncryptionContext)
@@ -51,7 +51,7 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
 @kms.operation("ReEncrypt", on=keys_to_reencrypt_with, quick=is_short)
 def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, Key]) -> shapes.ReEncryptResponse:
     source, destination = record
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     check_modifiers(request.DryRunModifiers)
     old, new = request.SourceEncryptionContext, request.DestinationEncryptionContext
     opening = _checked(source, "ReEncrypt", request.SourceEncryptionAlgorithm, old)

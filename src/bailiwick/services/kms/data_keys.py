@@ -108,7 +108,7 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
 
 
 def _check(call: Call, request: _KeyRequest | _PairRequest, key: Key, context: Context) -> None:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     operation = call.operation.name
     if not specs.is_symmetric(key.spec):
         specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCRYPT, specs.SYMMETRIC_DEFAULT)

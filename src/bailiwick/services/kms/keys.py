@@ -115,7 +115,7 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
 
 @kms.operation("DescribeKey", on=key_or_alias_named, quick=True)
 def describe_key(call: Call, request: shapes.DescribeKeyRequest, key: Key) -> shapes.DescribeKeyResponse:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     return shapes.DescribeKeyResponse(KeyMetadata=metadata(key))
 
 

@@ -59,7 +59,7 @@ def checked(call: Call, text: str, key_arn: str, *, bypass: bool) -> dict[str, s
     named = document.principals().get("AWS", ())
     pins = entities.pins(call.transaction, call.partition, named)
     for principal in named:
-        if principal not in pins and not _exists(call.transaction, call.partition, principal):
+        if principal not in pins and not exists(call.transaction, call.partition, principal):
             raise MalformedPolicyDocumentException(_STRANGERS)
     if not bypass and not _may_put_policy(call, text, pins, key_arn):
         raise MalformedPolicyDocumentException(_LOCKED_OUT)
@@ -105,7 +105,7 @@ def _check_name(name: str | None) -> None:
         raise NotFoundException("No such policy exists")
 
 
-def _exists(transaction: Transaction, partition: str, principal: str) -> bool:
+def exists(transaction: Transaction, partition: str, principal: str) -> bool:
     """Whether a principal that is no user's or role's ARN is somebody: everyone, or of an account here."""
     if principal == "*":
         return True

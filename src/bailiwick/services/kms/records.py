@@ -49,6 +49,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     layer: Layer
     context: dict[str, Value]
     materials: dict[str, bytes]
+    has_grants: bool
     sealing: Sealing | None = None
     private: Private | None = None
 
@@ -126,8 +127,14 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         layer=compiled(row.policy, pins),
         context=_context(transaction, arn, row.spec, row.usage, row.origin),
         materials=materials,
+        has_grants=_has_grants(transaction, arn),
         **_ready(row, materials[row.material]),
     )
+
+
+def _has_grants(transaction: Transaction, arn: str) -> bool:
+    column = tables.grant.c
+    return transaction.one(select(column.id).where(column.key_arn == arn).limit(1)) is not None
 
 
 def _ready(row: Row[Any], current: bytes) -> dict[str, Any]:

@@ -12,21 +12,21 @@ from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.requesting import check_dry_run, check_recipient
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidCiphertextException
-from bailiwick.services.kms.targets import key_or_alias_named, target_of
+from bailiwick.services.kms.targets import Use, key_or_alias_named, target_of
 
 Encapsulating = shapes.EncapsulateRequest | shapes.DecapsulateRequest
 
 
 def key_to_agree_with(call: Call, request: shapes.DeriveSharedSecretRequest) -> Target:
     """The key, with the algorithm as a condition key. The record is a Key."""
-    return target_of(call, request.KeyId, {"kms:keyagreementalgorithm": request.KeyAgreementAlgorithm})
+    return target_of(call, request.KeyId, Use(keys={"kms:keyagreementalgorithm": request.KeyAgreementAlgorithm}))
 
 
 @kms.operation("DeriveSharedSecret", on=key_to_agree_with)
 def derive_shared_secret(
     call: Call, request: shapes.DeriveSharedSecretRequest, key: Key
 ) -> shapes.DeriveSharedSecretResponse:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     check_recipient(request.Recipient)
     algorithm = request.KeyAgreementAlgorithm
     specs.check_use(key.arn, key.spec, key.usage, "DeriveSharedSecret", specs.AGREE, algorithm)
@@ -67,7 +67,7 @@ def decapsulate(call: Call, request: shapes.DecapsulateRequest, key: Key) -> sha
 
 
 def _checked(call: Call, request: Encapsulating, key: Key) -> MlKem:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     operation, algorithm = call.operation.name, request.EncapsulationAlgorithm
     specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCAPSULATE, algorithm)
     states.check(operation, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 
 from bailiwick.api import Call, Target, ValidationError
+from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import algorithms, grants, keys, material, shapes, specs, states
 from bailiwick.services.kms.algorithms import Unusable
 from bailiwick.services.kms.material import Private
@@ -16,7 +17,7 @@ from bailiwick.services.kms.shapes import (
     KMSInvalidSignatureException,
     UnsupportedOperationException,
 )
-from bailiwick.services.kms.targets import key_or_alias_named, target_of
+from bailiwick.services.kms.targets import Use, key_or_alias_named, target_of
 
 Signing = shapes.SignRequest | shapes.VerifyRequest
 Coding = shapes.GenerateMacRequest | shapes.VerifyMacRequest
@@ -25,14 +26,13 @@ Coding = shapes.GenerateMacRequest | shapes.VerifyMacRequest
 def key_to_sign_with(call: Call, request: Signing) -> Target:
     """The key, with what is asked of it as condition keys. The record is a Key."""
     kind = request.MessageType or algorithms.RAW
-    return target_of(
-        call, request.KeyId, {"kms:signingalgorithm": request.SigningAlgorithm, "kms:messagetype": kind}
-    )
+    asked: dict[str, Value] = {"kms:signingalgorithm": request.SigningAlgorithm, "kms:messagetype": kind}
+    return target_of(call, request.KeyId, Use(keys=asked))
 
 
 def key_to_code_with(call: Call, request: Coding) -> Target:
     """The key, with the algorithm as a condition key. The record is a Key."""
-    return target_of(call, request.KeyId, {"kms:macalgorithm": request.MacAlgorithm})
+    return target_of(call, request.KeyId, Use(keys={"kms:macalgorithm": request.MacAlgorithm}))
 
 
 @kms.operation("Sign", on=key_to_sign_with)
@@ -70,7 +70,7 @@ def verify_mac(call: Call, request: shapes.VerifyMacRequest, key: Key) -> shapes
 
 @kms.operation("GetPublicKey", on=key_or_alias_named)
 def get_public_key(call: Call, request: shapes.GetPublicKeyRequest, key: Key) -> shapes.GetPublicKeyResponse:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     if not specs.has_public_key(key.spec):
         raise UnsupportedOperationException(
             f"{key.arn} key spec is {key.spec} which is not valid for GetPublicKey."
@@ -89,7 +89,7 @@ def get_public_key(call: Call, request: shapes.GetPublicKeyRequest, key: Key) ->
 
 def _checked(call: Call, request: Signing, key: Key) -> tuple[Private, str]:
     """The private key, and the type of the message, once everything is found to be in order."""
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     operation, algorithm = call.operation.name, request.SigningAlgorithm
     specs.check_use(key.arn, key.spec, key.usage, operation, specs.SIGN, algorithm)
     kind = request.MessageType or algorithms.RAW
@@ -103,7 +103,7 @@ def _checked(call: Call, request: Signing, key: Key) -> tuple[Private, str]:
 
 
 def _code(call: Call, request: Coding, key: Key) -> bytes:
-    grants.check_tokens(request.GrantTokens)
+    grants.check_tokens(call, request.GrantTokens)
     operation = call.operation.name
     specs.check_use(key.arn, key.spec, key.usage, operation, specs.MAC, request.MacAlgorithm)
     states.check(operation, key)

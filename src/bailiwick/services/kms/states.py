@@ -15,6 +15,7 @@ _NEED_ENABLED = frozenset(
         "GenerateDataKeyWithoutPlaintext",
         "GenerateDataKeyPair",
         "GenerateDataKeyPairWithoutPlaintext",
+        "CreateGrant",
         "Sign",
         "Verify",
         "GenerateMac",

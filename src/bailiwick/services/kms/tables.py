@@ -57,3 +57,21 @@ tag = Table(
     Column("value", string(256), nullable=False),
     Column("position", Integer, nullable=False),
 )
+
+grant = Table(
+    "kms_grant",
+    metadata,
+    Column("key_arn", string(256), primary_key=True),
+    Column("id", string(64), primary_key=True),
+    Column("region", string(32), nullable=False),
+    Column("name", string(256)),
+    Column("grantee", string(256), nullable=False),  # an ARN, or the name of a service
+    Column("retiring", string(256)),
+    Column("pins", Text, nullable=False),  # which unique ids those ARNs meant
+    Column("issuer", string(12), nullable=False),  # the account that issued it
+    Column("operations", Text, nullable=False),  # a JSON array
+    Column("constraints", Text, nullable=False),  # a JSON object
+    Column("created", Float, nullable=False),
+    Index("kms_grant_grantee", "key_arn", "grantee"),
+    Index("kms_grant_retiring", "retiring", "region"),
+)

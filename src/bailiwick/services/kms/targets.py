@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,8 +17,9 @@ from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
-from bailiwick.services.kms import ciphertext, records, specs
+from bailiwick.services.kms import ciphertext, grants, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
+from bailiwick.services.kms.grants import Child
 from bailiwick.services.kms.records import Alias, Key
 from bailiwick.services.kms.shapes import (
     IncorrectKeyException,
@@ -29,6 +30,40 @@ from bailiwick.services.kms.shapes import (
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class Use(NamedTuple):
+    """What a call is about to do with a key, as far as conditions and grants ask.
+
+    `operation` is as grants name it, None for the call's own. `encryption` is the encryption context; `keys` are
+    condition keys; `child` is the grant that is to be made.
+    """
+
+    encryption: Mapping[str, str] | None = None
+    keys: Mapping[str, Value] = {}
+    operation: str | None = None
+    child: Child | None = None
+
+    def condition_keys(self) -> dict[str, Value]:
+        """Its condition keys, those of the encryption context among them."""
+        return {**context_keys(self.encryption), **self.keys}
+
+
+_PLAIN = Use()
+
+
+def encrypting(context: Mapping[str, str] | None, algorithm: str | None, operation: str | None = None) -> Use:
+    """The use of a key with an encryption context and an algorithm."""
+    return Use(context, {"kms:encryptionalgorithm": algorithm or SYMMETRIC_DEFAULT}, operation)
+
+
+def context_keys(context: Mapping[str, str] | None) -> dict[str, Value]:
+    """The condition keys of an encryption context."""
+    if not context:
+        return {}
+    found: dict[str, Value] = {f"kms:encryptioncontext:{key.lower()}": value for key, value in context.items()}
+    found["kms:encryptioncontextkeys"] = tuple(context)
+    return found
 
 
 def key_named(call: Call, request: Any) -> Target:
@@ -44,19 +79,21 @@ def key_or_alias_named(call: Call, request: Any) -> Target:
 def key_to_encrypt_with(call: Call, request: Any) -> Target:
     """The same, with the condition keys of a cryptographic operation."""
     algorithm = getattr(request, "EncryptionAlgorithm", None)
-    return target_of(call, request.KeyId, encryption_context(request.EncryptionContext, algorithm))
+    return target_of(call, request.KeyId, encrypting(request.EncryptionContext, algorithm))
 
 
 def key_to_seal_pair_with(call: Call, request: Any) -> Target:
     """The key that a private data key is to be sealed under, with the spec of the pair as a condition key."""
-    context: dict[str, Value] = {**encryption_context(request.EncryptionContext, None)}
-    return target_of(call, request.KeyId, {**context, "kms:datakeypairspec": request.KeyPairSpec})
+    use = encrypting(request.EncryptionContext, None)
+    return target_of(
+        call, request.KeyId, use._replace(keys={**use.keys, "kms:datakeypairspec": request.KeyPairSpec})
+    )
 
 
 def key_to_decrypt_with(call: Call, request: Any) -> Target:
     """The key that a ciphertext names, or that KeyId names if it is given. The record is a Key."""
-    context = encryption_context(request.EncryptionContext, request.EncryptionAlgorithm)
-    return target_of_blob(call, request.CiphertextBlob, request.KeyId, context)
+    use = encrypting(request.EncryptionContext, request.EncryptionAlgorithm)
+    return target_of_blob(call, request.CiphertextBlob, request.KeyId, use)
 
 
 def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
@@ -65,12 +102,12 @@ def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
         call,
         request.CiphertextBlob,
         request.SourceKeyId,
-        encryption_context(request.SourceEncryptionContext, request.SourceEncryptionAlgorithm),
+        encrypting(request.SourceEncryptionContext, request.SourceEncryptionAlgorithm, "ReEncryptFrom"),
     )
     destination = target_of(
         call,
         request.DestinationKeyId,
-        encryption_context(request.DestinationEncryptionContext, request.DestinationEncryptionAlgorithm),
+        encrypting(request.DestinationEncryptionContext, request.DestinationEncryptionAlgorithm, "ReEncryptTo"),
     )
     same: dict[str, Value] = {"kms:reencryptonsamekey": "true" if source.arn == destination.arn else "false"}
     to = _with(destination, "kms:ReEncryptTo", same)
@@ -78,7 +115,7 @@ def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
     return _with(source, "kms:ReEncryptFrom", same, record=both, also=(to,))
 
 
-def target_of(call: Call, name: str, context: Mapping[str, Value] | None = None, *, aliases: bool = True) -> Target:
+def target_of(call: Call, name: str, use: Use = _PLAIN, *, aliases: bool = True) -> Target:
     """The target for a key's id, ARN, alias name or alias ARN.
 
     Raises NotFoundException for what can be no key of this region, InvalidArnException for what is no ARN.
@@ -91,30 +128,35 @@ def target_of(call: Call, name: str, context: Mapping[str, Value] | None = None,
     key = records.key(call.transaction, call.environment, key_arn, call.now)
     if key is None:
         return _missing(call, key_arn, name)
-    more: dict[str, Value] = {"kms:requestalias": used.rpartition(":")[2]} if used else {}
-    return target_of_key(call, key, {**(context or {}), **more})
+    if used:
+        use = use._replace(keys={**use.keys, "kms:requestalias": used.rpartition(":")[2]})
+    return target_of_key(call, key, use)
 
 
-def target_of_key(call: Call, key: Key, context: Mapping[str, Value] | None = None) -> Target:
+def target_of_key(call: Call, key: Key, use: Use = _PLAIN) -> Target:
     """The target for a key that was found."""
+    policy = key.layer
+    if key.has_grants:
+        operation = use.operation or call.operation.name
+        policy = grants.policy(call, key, operation, use.encryption, use.child)
     return Target(
         account=key.account,
         arn=key.arn,
         rule=Rule.KEY,
-        policy=key.layer,
-        context={**(context or {}), **key.context, "kms:calleraccount": call.account},
+        policy=policy,
+        context={**use.condition_keys(), **key.context, "kms:calleraccount": call.account},
         record=key,
     )
 
 
-def target_of_blob(call: Call, blob: bytes | None, name: str | None, context: Mapping[str, Value]) -> Target:
+def target_of_blob(call: Call, blob: bytes | None, name: str | None, use: Use) -> Target:
     """The target for a ciphertext: the key that it names; `name` must be the same key if it is given.
 
     A ciphertext of an asymmetric key names none: there the caller must.
     """
     if not blob:
         raise ValidationError("CiphertextBlob is required.")
-    named = None if name is None else target_of(call, name, context)
+    named = None if name is None else target_of(call, name, use)
     if named is not None and (named.record is None or not specs.is_symmetric(named.record.spec)):
         return named
     try:
@@ -135,7 +177,7 @@ def target_of_blob(call: Call, blob: bytes | None, name: str | None, context: Ma
             "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
             "or you are not allowed to access."
         )
-    return target_of_key(call, key, context)
+    return target_of_key(call, key, use)
 
 
 def alias_named(call: Call, name: str) -> tuple[Target, Alias | None]:
@@ -147,16 +189,6 @@ def alias_named(call: Call, name: str) -> tuple[Target, Alias | None]:
 def arn_of_alias(call: Call, name: str) -> str:
     """The ARN of an alias in the caller's account and region."""
     return f"arn:{call.partition}:kms:{call.region}:{call.account}:{name}"
-
-
-def encryption_context(context: Mapping[str, str] | None, algorithm: str | None) -> dict[str, Value]:
-    """The condition keys of an encryption context and algorithm."""
-    found: dict[str, Value] = {"kms:encryptionalgorithm": algorithm or SYMMETRIC_DEFAULT}
-    if context:
-        found["kms:encryptioncontextkeys"] = tuple(context)
-        for key, value in context.items():
-            found[f"kms:encryptioncontext:{key.lower()}"] = value
-    return found
 
 
 def _resolve(call: Call, name: str, *, aliases: bool) -> tuple[str | None, str | None]:
