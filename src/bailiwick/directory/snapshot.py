@@ -110,6 +110,7 @@ class Directory:
         weight = 5_000 + _bytes_of(filtered)
         return Credential(session.secret, caller, weight), dict.fromkeys((*topics, *more, *above))
 
+    # INVARIANT: nobody leaves this class who did not go through `_governed`; these are beginnings of callers.
     # -- Who --------------------------------------------------------------------------------------------
 
     def _known(self, transaction: Transaction, kind: str, principal_id: str) -> Known:

@@ -266,7 +266,7 @@ def close_account(call: Call, request: shapes.CloseAccountRequest, record: _Held
             "You can't close the management account.", Reason="CANNOT_CLOSE_MANAGEMENT_ACCOUNT"
         )
     if account.status != "ACTIVE":
-        raise AccountAlreadyClosedException("You attempted to close an account that is already closed.")
+        raise AccountAlreadyClosedException("The provided account is already closed.")
     call.transaction.run(update(tables.node).where(tables.node.c.id == account.id).values(status="SUSPENDED"))
     whole_organization.changed(call, organization, account.id)
 

@@ -25,6 +25,7 @@ from bailiwick.services.organizations.targets import NO_ROOT, Who, node, whole
 from bailiwick.store import Duplicate
 
 ALL_FEATURES = "ALL"
+_MEMBER_ALREADY = "The provided account is already a member of an organization."
 
 
 def changed(call: Call, organization: Organization, *members: str) -> None:
@@ -58,7 +59,7 @@ def create_organization(
     call: Call, request: shapes.CreateOrganizationRequest, record: None
 ) -> shapes.CreateOrganizationResponse:
     if organizations.node(call.transaction, call.account) is not None:
-        raise AlreadyInOrganizationException("The AWS account is already a member of an organization.")
+        raise AlreadyInOrganizationException(_MEMBER_ALREADY)
     now, made_id, root = round(call.now, 3), names.new(call, "o-", 10), names.new(call, "r-", 4)
     made = Organization(made_id, call.account, root, request.FeatureSet or ALL_FEATURES, "", "", now)
     try:
@@ -66,7 +67,7 @@ def create_organization(
         membership.add_node(call.transaction, made, Node(root, made.id, ROOT, "", "Root", "", "", now))
         membership.join(call.transaction, made, call.account, "INVITED", now)
     except Duplicate:
-        raise AlreadyInOrganizationException("The AWS account is already a member of an organization.") from None
+        raise AlreadyInOrganizationException(_MEMBER_ALREADY) from None
     return shapes.CreateOrganizationResponse(Organization=shown(call, made))
 
 
