@@ -46,6 +46,7 @@ from bailiwick.directory.snapshot import Directory
 from bailiwick.pipeline import Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
+from bailiwick.trail.files import Files
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROUNDS, PER_ROUND = 15, 400
@@ -75,7 +76,7 @@ class Bench:
         ring = KeyRing(os.urandom(32))
         self.environment = Environment("aws", REGION, ring, time.time, os.urandom, noise)
         self.directory = Directory(self.store, self.environment)
-        self.trail = Trail(folder / "audit")
+        self.trail = Trail(Files(folder / "audit"))
         self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.trail.write)
         with self.store.transaction(write=True) as transaction:
             accounts.create(transaction, ACCOUNT, "bench", time.time())

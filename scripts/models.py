@@ -24,7 +24,7 @@ from bailiwick.wire.patterns import python_pattern
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
-NAMES = ("accessanalyzer", "iam", "kms", "organizations", "sts")
+NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "sts")
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
@@ -172,6 +172,12 @@ class Shapes:
         self.compiled = compiled
         self.shapes: dict[str, Any] = compiled["shapes"]
         self.written: dict[str, str] = {}
+        self.hidden = {
+            target["shape"]
+            for shape in self.shapes.values()
+            for member, target in shape.get("members", {}).items()
+            if member != target["shape"] in shape["members"]
+        }
 
     def text(self) -> str:
         """The whole module."""
@@ -245,6 +251,8 @@ class Shapes:
         """`kind`, or the name of an alias for it with its bounds, written before its first use."""
         if not bounds:
             return kind
+        if name in self.hidden:
+            name = f"Bounded{name}"  # in a class, another member of this name would stand before it
         if name not in self.written:
             meta = ", ".join(f"{key}={value!r}" for key, value in bounds.items())
             self.written[name] = f"\n{name} = Annotated[{kind}, Meta({meta})]\n"

@@ -5,7 +5,7 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -220,11 +220,26 @@ class Transaction(Protocol):
         """
 
 
+class History(Protocol):
+    """What was done in this deployment, for handlers that tell an account of its own past."""
+
+    def records(
+        self, account: str, words: Sequence[str], since: float, until: float, after: str | None
+    ) -> Iterator[tuple[str, bytes]]:
+        """The audit records of an account, as JSON, with their places; the newest first.
+
+        All that was answered before by this process is among them. `words` are what each has (`eventName=Encrypt`;
+        trail/index.py lists them), the times are epoch seconds, `after` is the place of the last one that was
+        told before. Raises ServiceUnavailable.
+        """
+
+
 class Environment(msgspec.Struct, frozen=True):
     """What a handler may use of the world: time, randomness and the key ring are passed in.
 
     `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
-    are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied.
+    are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
+    where no audit trail is kept.
     """
 
     partition: str
@@ -234,6 +249,7 @@ class Environment(msgspec.Struct, frozen=True):
     entropy: Callable[[int], bytes]
     noise: Callable[[int], bytes]
     names_policies: bool = False
+    history: History | None = None
 
 
 class Call(msgspec.Struct):

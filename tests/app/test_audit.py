@@ -24,6 +24,8 @@ from bailiwick.pipeline import Event, Route
 from bailiwick.services.iam import shapes as iam
 from bailiwick.services.kms import shapes as kms
 from bailiwick.services.sts import shapes as sts
+from bailiwick.trail.files import Files
+from bailiwick.trail.segment import record_in
 from bailiwick.wire import models
 
 ACCOUNT = "123456789012"
@@ -210,6 +212,125 @@ def test_the_root_user_and_a_session_and_nobody() -> None:
     assert identity_of(None, "AKIAZ7ZZZZZZZZZZZZZZ")["accessKeyId"] == "AKIAZ7ZZZZZZZZZZZZZZ"
 
 
+def test_those_for_whom_a_provider_vouches() -> None:
+    domain = "accounts.google.com"
+    context = {f"{domain}:sub": "117", f"{domain}:aud": "app", "saml:sub": "carol", "saml:namequalifier": "q+1="}
+    web = Principal(PrincipalKind.PROVIDER, "aws", "", domain, domain, "")
+    assert identity_of(Caller(web, user_id="", context=context), None) == {
+        "type": "WebIdentityUser",
+        "principalId": "accounts.google.com:app:117",
+        "userName": "117",
+        "identityProvider": "accounts.google.com",
+    }
+    provider = f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"
+    saml = Principal(PrincipalKind.PROVIDER, "aws", "", provider, provider, "")
+    assert identity_of(Caller(saml, user_id="", context=context), None) == {
+        "type": "SAMLUser",
+        "principalId": "q+1=:carol",
+        "userName": "carol",
+        "identityProvider": "q+1=",
+    }
+    service = Principal(PrincipalKind.SERVICE, "aws", "", "rotation.amazonaws.com", "rotation.amazonaws.com", "")
+    told = identity_of(Caller(service, user_id=""), None)
+    assert told == {"type": "AWSService", "invokedBy": "rotation.amazonaws.com"}
+
+
+def test_a_federated_user_and_a_session_of_a_web_identity() -> None:
+    session = Session(SessionKind.FEDERATED, ACCOUNT, "AIDAX", "ASIAX", "hidden", int(NOW), int(NOW) + 900)
+    principal = Principal(
+        PrincipalKind.FEDERATED,
+        "aws",
+        ACCOUNT,
+        f"arn:aws:sts::{ACCOUNT}:federated-user/bob",
+        f"arn:aws:iam::{ACCOUNT}:user/a/alice",
+        "AIDAX",
+    )
+    told = identity_of(Caller(principal, user_id=f"{ACCOUNT}:bob", access_key_id="ASIAX", session=session), "ASIAX")
+    assert told["type"] == "FederatedUser"
+    assert told["sessionContext"]["sessionIssuer"] == {
+        "type": "IAMUser",
+        "principalId": "AIDAX",
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/a/alice",
+        "accountId": ACCOUNT,
+        "userName": "alice",
+    }
+    session = Session(
+        SessionKind.ROLE,
+        ACCOUNT,
+        "AROAX",
+        "ASIAX",
+        "hidden",
+        int(NOW),
+        int(NOW) + 900,
+        federated_provider="accounts.google.com",
+    )
+    told = identity_of(caller(PrincipalKind.ROLE, session=session), "ASIAX")
+    assert told["sessionContext"]["webIdFederationData"] == {
+        "federatedProvider": "accounts.google.com",
+        "attributes": {},
+    }
+
+
+OTHER = "444455556666"
+FOREIGN = f"arn:aws:kms:us-east-1:{OTHER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def records_of(tmp_path: Path, of: Event) -> list[dict[str, Any]]:
+    trail = Trail(Files(tmp_path))
+    trail.write(of)
+    trail.close()
+    return [json.loads(record_in(line)) for line in text_of(tmp_path).encode().splitlines(keepends=True)]
+
+
+def test_the_owner_of_a_resource_has_a_record_too(tmp_path: Path) -> None:
+    allowed = ruling(Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None)))
+    targets = (Target(account=ACCOUNT, arn=KEY), Target(account=OTHER, arn=FOREIGN))
+    mine, theirs = records_of(
+        tmp_path, event(route=route("kms", "ReEncrypt"), targets=targets, ruling=allowed, request_id="r-9")
+    )
+    assert mine["sharedEventID"] == theirs["sharedEventID"] != mine["eventID"] != theirs["eventID"]
+    assert (mine["recipientAccountId"], theirs["recipientAccountId"]) == (ACCOUNT, OTHER)
+    assert (mine["requestID"], theirs["requestID"]) == ("r-9", "r-9")
+    assert mine["userIdentity"]["type"] == "IAMUser"
+    assert theirs["userIdentity"] == {"type": "AWSAccount", "principalId": "AIDAX", "accountId": ACCOUNT}
+    assert [each["ARN"] for each in mine["resources"]] == [KEY, FOREIGN]
+    assert [each["ARN"] for each in theirs["resources"]] == [FOREIGN]
+    assert theirs["bailiwick"] == {"decision": None}, "the caller's policies are not the owner's to read"
+
+
+@pytest.mark.parametrize("kind", ["refused", "own", "failed", "of aws"])
+def test_a_call_that_touched_nothing_of_others_has_one_record(tmp_path: Path, kind: str) -> None:
+    decision = Decision(kind != "refused", LayerKind.IDENTITY)
+    more: dict[str, Any] = {"ruling": ruling(decision), "targets": (Target(account=OTHER, arn=FOREIGN),)}
+    if kind == "refused":
+        more["error"] = api.AccessDenied("no", more["ruling"])
+    if kind == "own":
+        more["targets"] = (Target(account=ACCOUNT, arn=KEY), Target(account=ACCOUNT, arn=KEY))
+    if kind == "failed":
+        more["error"] = kms.DisabledException("no")
+    if kind == "of aws":
+        more["targets"] = (Target(account="aws", arn="arn:aws:iam::aws:policy/ReadOnlyAccess"),)
+    (record,) = records_of(tmp_path, event(**more))
+    assert "sharedEventID" not in record
+
+
+def test_who_took_a_role_can_be_told_from_the_temporary_key() -> None:
+    record = record_of(
+        event(
+            route=route("sts", "AssumeRole"),
+            response=sts.AssumeRoleResponse(
+                Credentials=sts.Credentials(
+                    AccessKeyId="ASIAX", SecretAccessKey="hidden", SessionToken="hidden", Expiration=NOW
+                )
+            ),
+        )
+    )
+    assert record["readOnly"] is True
+    assert record["responseElements"] == {
+        "credentials": {"accessKeyId": "ASIAX", "expiration": "2026-11-24T04:00:00Z"}
+    }
+
+
 def test_a_request_that_named_nothing_is_recorded_too() -> None:
     refused = api.MissingAuthenticationToken("Missing Authentication Token")
     record = record_of(event(route=None, caller=None, error=refused, access_key_id=None))
@@ -273,14 +394,21 @@ def test_every_member_that_a_model_calls_a_secret_or_that_sounds_like_one_is_lef
     assert written <= HARMLESS
 
 
-HARMLESS = {"RemovePrivateKey", "SubjectFromWebIdentityToken", "clientToken", "nextToken", "secretPolicy"}
+HARMLESS = {
+    "NextToken",
+    "RemovePrivateKey",
+    "SubjectFromWebIdentityToken",
+    "clientToken",
+    "nextToken",
+    "secretPolicy",
+}
 
 
 # -- The trail ----------------------------------------------------------------------------------------------
 
 
 def test_events_become_lines_in_private_files_named_after_begin_and_process(tmp_path: Path) -> None:
-    trail = Trail(tmp_path / "audit", now=lambda: NOW)
+    trail = Trail(Files(tmp_path / "audit"), now=lambda: NOW)
     for number in range(300):
         trail.write(event(request_id=f"r-{number}"))
     trail.close()
@@ -294,7 +422,7 @@ def test_events_become_lines_in_private_files_named_after_begin_and_process(tmp_
 
 
 def test_flush_returns_when_everything_is_on_disk(tmp_path: Path) -> None:
-    trail = Trail(tmp_path)
+    trail = Trail(Files(tmp_path))
     for number in range(3):
         trail.write(event())
         trail.flush()
@@ -304,7 +432,7 @@ def test_flush_returns_when_everything_is_on_disk(tmp_path: Path) -> None:
 
 def test_a_new_file_by_size_and_by_day(tmp_path: Path) -> None:
     clock = [NOW]
-    trail = Trail(tmp_path, rotate_bytes=4096, now=lambda: clock[0])
+    trail = Trail(Files(tmp_path), rotate_bytes=4096, now=lambda: clock[0])
     for number in range(12):
         trail.write(event(request_id=f"r-{number}"))
         trail.flush()
@@ -320,7 +448,7 @@ def test_a_new_file_by_size_and_by_day(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_makes_its_writers_wait_and_loses_nothing(tmp_path: Path) -> None:
-    trail = Trail(tmp_path, capacity=5)
+    trail = Trail(Files(tmp_path), capacity=5)
 
     def write() -> None:
         for _ in range(200):
@@ -339,7 +467,7 @@ def test_a_disk_that_refuses_is_asked_again_and_no_line_is_torn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bailiwick.app.audit._RETRY", 0.001)
-    trail = Trail(tmp_path)
+    trail = Trail(Files(tmp_path))
     trail.write(event(request_id="first"))
     trail.flush()
     real, failures = os.writev, [OSError(28, "No space left on device")] * 3
@@ -367,7 +495,7 @@ def test_a_disk_that_refuses_for_good_does_not_keep_the_server_from_ending(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "writev", writev)
-    trail = Trail(tmp_path)
+    trail = Trail(Files(tmp_path))
     trail.write(event())
     trail.close()
     assert text_of(tmp_path) == ""
@@ -375,7 +503,7 @@ def test_a_disk_that_refuses_for_good_does_not_keep_the_server_from_ending(
 
 
 def test_an_event_that_cannot_be_recorded_does_not_stop_the_trail(tmp_path: Path) -> None:
-    trail = Trail(tmp_path)
+    trail = Trail(Files(tmp_path))
     trail.write(event(request_id="odd", source=object()))
     trail.write(event(request_id="even"))
     trail.close()

@@ -17,6 +17,7 @@ from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
 from bailiwick.core.message import Request, Response
 from bailiwick.store import Store, StoreUnavailable
+from bailiwick.trail.files import Files
 
 REQUEST = b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
 
@@ -110,7 +111,7 @@ def test_a_postgres_that_was_stopped_is_found_out() -> None:
 
 
 def test_a_trail_that_cannot_be_written_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trail = Trail(tmp_path / "audit")
+    trail = Trail(Files(tmp_path / "audit"))
     assert (trail.trouble(), trail.lag, trail.refusals) == (None, 0.0, 0)
     monkeypatch.setattr(trail, "_capacity", 0)
     assert trail.trouble() == "the queue of the audit trail is full"
@@ -119,7 +120,7 @@ def test_a_trail_that_cannot_be_written_is_found_out(tmp_path: Path, monkeypatch
 
 
 def test_a_disk_that_refuses_is_found_out_and_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trail = Trail(tmp_path / "audit")
+    trail = Trail(Files(tmp_path / "audit"))
     refuses, seen = [True], []
 
     def store(records: list[bytes]) -> bool:

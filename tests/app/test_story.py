@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from bailiwick.app import story
 from bailiwick.app.cli import app
 from bailiwick.app.record import record_of
+from bailiwick.trail.files import Files
 from world import ACCOUNT, World
 
 OTHER = "444455556666"
@@ -213,11 +214,11 @@ def test_the_command_finds_a_request_in_the_trail(house: House, tmp_path: Path) 
     assert "No identity-based policy allows" in result.stdout
     result = CliRunner().invoke(app, ["explain", request_id, "--audit", str(tmp_path), "--json"])
     assert json.loads(result.stdout) == record
-    assert story.find(tmp_path, "no-such-request") is None
-    assert story.last_refusal(tmp_path) == record
+    assert story.find(Files(tmp_path), "no-such-request") is None
+    assert story.last_refusal(Files(tmp_path)) == record
     result = CliRunner().invoke(app, ["explain", "--audit", str(tmp_path)])
     assert "No identity-based policy allows" in result.stdout
-    assert story.last_refusal(tmp_path / "empty") is None
+    assert story.last_refusal(Files(tmp_path / "empty")) is None
 
 
 def test_through_a_service_control_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from bailiwick.app.audit import Trail
 from bailiwick.core.errors import ExpiredToken
 from bailiwick.store import Store
 from bailiwick.trail.digest import Signer
+from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
 from bailiwick.trail.verify import verify
 from world import ACCOUNT, World
@@ -131,8 +132,8 @@ def test_a_key_pending_deletion_comes_back_with_the_clock(world: World, clock: C
 def test_the_trail_holds_over_every_step(clock: Clock, tmp_path: Path) -> None:
     """Over midnight and back, with a digest at each hour's end: nothing lost, nothing doubled, all vouched for."""
     signer = Signer(b"s" * 32)
-    keeper = Keeper(tmp_path, signer, now=clock)
-    trail = Trail(tmp_path, now=clock, keeper=keeper)
+    keeper = Keeper(Files(tmp_path), signer, now=clock)
+    trail = Trail(Files(tmp_path), now=clock, keeper=keeper)
     world = World(now=clock)
     world.pipeline.audit = trail.write
     sts = world.client("sts")
@@ -141,6 +142,6 @@ def test_the_trail_holds_over_every_step(clock: Clock, tmp_path: Path) -> None:
         code(sts.get_caller_identity)  # accepted or refused, it is written down
         trail.flush()
     trail.close()
-    report = verify(tmp_path, signer.public)
+    report = verify(Files(tmp_path), signer.public)
     assert report.problems == []
     assert (report.records, report.vouched) == (9, 9)

@@ -1,4 +1,4 @@
-"""The audit trail: one CloudTrail-shaped record for each call, in chained segments that rotate (trail/segment.py).
+"""The audit trail: one CloudTrail-shaped record for each call, in chained segments that rotate (trail/).
 
 The request's path makes the record and appends it to a bounded queue; one thread of the process writes what is
 there and has it on disk (fsync) a batch at a time. When the queue is full the callers wait: nothing is dropped.
@@ -9,22 +9,25 @@ answer need leave before its record is.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import structlog
 
 from bailiwick.app.noise import noise
-from bailiwick.app.record import record_of
+from bailiwick.app.record import owners_of, record_of
+from bailiwick.core import ids
 from bailiwick.pipeline import Event
 from bailiwick.trail.keeping import Keeper
 from bailiwick.trail.segment import Segment
+from bailiwick.trail.shelf import Shelf
 
 log = structlog.get_logger()
 
@@ -38,19 +41,15 @@ class Trail:
 
     def __init__(
         self,
-        folder: Path,
+        shelf: Shelf,
         *,
         rotate_bytes: int = 64 << 20,
         capacity: int = 10_000,
         now: Callable[[], float] = time.time,
         keeper: Keeper | None = None,
     ) -> None:
-        """Begin a trail in `folder`, made with mode 0700 if need be; `keeper` signs it every hour.
-
-        Raises OSError if it cannot be written.
-        """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = folder
+        """Write to the trail on `shelf`; `keeper` signs it every hour."""
+        self.shelf = shelf
         self._rotate_bytes = rotate_bytes
         self._capacity = capacity
         self._now = now
@@ -94,7 +93,11 @@ class Trail:
                 while len(self._queue) >= self._capacity and self._thread.is_alive():
                     self._wake.set()
                     self._room.wait(_RETRY)
-        self._queue.append(_record(event))
+        owners = owners_of(event)
+        if owners:
+            self._queue.extend(_shared_records(event, owners))
+        else:
+            self._queue.append(_record(event))
 
     def stored(self) -> Future[None]:
         """What is done when every event written before is on disk."""
@@ -125,7 +128,8 @@ class Trail:
             if self._keeper and (closing or self._keeper.is_due):
                 self._sign(self._keeper)
         if self._segment:
-            self._segment.close()
+            with contextlib.suppress(OSError):  # what is in it is on disk; the next process takes it over
+                self._segment.close()
 
     def _write_batch(self, batch: list[bytes | Future[None]]) -> None:
         with self._room:
@@ -150,23 +154,25 @@ class Trail:
         """Append the records; False if the disk refused, with nothing half-written left behind."""
         try:
             today = datetime.fromtimestamp(self._now(), UTC)
-            full = self._segment and self._segment.size >= self._rotate_bytes
+            full = self._segment and self._segment.state.bytes >= self._rotate_bytes
             if self._segment and (full or self._segment.day != today.strftime("%Y%m%d")):
                 self._end_segment(self._segment)
             if self._segment is None:
-                self._segment = Segment(self._folder, today)
+                self._segment = self.shelf.begin(today)
             self._segment.append(records)
             self.records += len(records)
         except OSError as error:
-            log.error("the audit trail cannot be written", folder=str(self._folder), reason=error.strerror)
+            log.error("the audit trail cannot be written", place=str(self.shelf), reason=error.strerror)
+            if error.errno == errno.ESTALE:
+                self._segment = None  # another node took this one for dead: the records go into a new one
             return False
         return True
 
     def _end_segment(self, segment: Segment) -> None:
-        segment.close()
         self._segment = None
         if self._keeper:
             self._keeper.closed(segment.state)
+        segment.close()
 
     def _sign(self, keeper: Keeper) -> None:
         try:
@@ -184,3 +190,13 @@ def _record(event: Event) -> bytes:
     except Exception as error:  # the trail must not stop because of one event
         log.error("an audit record could not be made", request_id=event.request_id, exc_info=error)
         return msgspec.json.encode({"requestID": event.request_id, "errorCode": "RecordNotMade"})
+
+
+def _shared_records(event: Event, owners: tuple[str, ...]) -> list[bytes]:
+    """The record of a call and, sharing an event id with it, one for each account whose resource it touched."""
+    shared = ids.request_id(noise)
+    try:
+        return [record_of(event, noise, shared, owner) for owner in (None, *owners)]
+    except Exception as error:
+        log.error("a shared audit record could not be made", request_id=event.request_id, exc_info=error)
+        return [_record(event)]

@@ -21,6 +21,8 @@ from rich.table import Table
 import bailiwick
 from bailiwick.app import doctor as health
 from bailiwick.app import home, logs, story
+from bailiwick.app.cli_audit import audit as audit_commands
+from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_policy import policy
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.keyring import RootKeyError
@@ -40,6 +42,7 @@ root = typer.Typer(help="The root user of an account.", **_PLAIN)
 app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
+app.add_typer(audit_commands, name="audit")
 
 Config = Annotated[
     Path | None, typer.Option(help=r"Settings file in TOML. \[env: BAILIWICK_CONFIG]", show_default=False)
@@ -206,12 +209,11 @@ def explain(
     audit: Annotated[Path | None, typer.Option(help="Folder of the audit trail.", show_default=False)] = None,
 ) -> None:
     """Tell why a past request was answered as it was: every layer, the statement that decided, what would help."""
-    settings = load({"data": data, "audit": audit}, os.environ, config)
-    folder = settings.audit or data_folder(settings, os.environ) / home.AUDIT
-    record = story.find(folder, request_id) if request_id else story.last_refusal(folder)
-    if record is None:
-        named = f"request {request_id}" if request_id else "refusal"
-        raise HomeError(f"no {named} in {folder}; the trail may lie elsewhere: --data or --audit")
+    with trail_of(config, data, audit) as (shelf, _), indexing() as progress:
+        record = story.find(shelf, request_id, progress) if request_id else story.last_refusal(shelf, progress)
+        if record is None:
+            named = f"request {request_id}" if request_id else "refusal"
+            raise HomeError(f"no {named} in {shelf}; the trail may lie elsewhere: --data or --audit")
     if as_json:
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:

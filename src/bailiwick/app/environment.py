@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -16,8 +15,10 @@ import structlog
 from bailiwick.app import home
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
+from bailiwick.app.history import TrailHistory
 from bailiwick.app.home import Deployment, Home, RootKey
 from bailiwick.app.observer import Observer
+from bailiwick.app.place import shelf_of, signer_of
 from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
 from bailiwick.app.stages import Stages
@@ -27,13 +28,11 @@ from bailiwick.directory.snapshot import Directory
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store, StoreError
-from bailiwick.trail.digest import Signer
+from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
+from bailiwick.trail.shelf import Shelf
 
 log = structlog.get_logger()
-
-DIGESTS = "audit-digests"
-"""The purpose of the key that signs the digests of the trail."""
 
 _USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used
 
@@ -49,7 +48,9 @@ class World:
         self.store = store
         self.trail = trail
         self.environment = msgspec.structs.replace(
-            deployment.environment(ring), names_policies=settings.name_policies
+            deployment.environment(ring),
+            names_policies=settings.name_policies,
+            history=TrailHistory(trail.shelf, trail) if trail else None,
         )
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere
@@ -100,8 +101,9 @@ class World:
 
 def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
-    trail = _trail(settings.audit or found.folder / home.AUDIT, found.ring, settings)
-    return World(found.deployment, found.ring, Store(found.database), trail, settings)
+    store = Store(found.database)
+    trail = _trail(shelf_of(settings, found.folder), found.ring, settings)
+    return World(found.deployment, found.ring, store, trail, settings)
 
 
 class Ephemeral(msgspec.Struct, frozen=True):
@@ -130,14 +132,18 @@ def in_memory(settings: Settings) -> Ephemeral:
     ring, store = KeyRing(os.urandom(ROOT_KEY_BYTES)), Store.in_memory()
     with store.transaction(write=True) as transaction:
         deployment, root = home.begin(transaction, settings, ring, adopted)
-    trail = _trail(settings.audit, ring, settings) if settings.audit else None
+    shelf = shelf_of(settings, None)
+    trail = _trail(shelf, ring, settings) if shelf else None
     return Ephemeral(World(deployment, ring, store, trail, settings), root)
 
 
-def _trail(folder: Path, ring: KeyRing, settings: Settings) -> Trail:
-    signer = Signer(ring.mac(DIGESTS, b""))
-    keeper = Keeper(folder, signer, keep_days=settings.audit_keep_days, keep_bytes=settings.audit_keep_bytes)
-    return Trail(folder, rotate_bytes=settings.audit_rotate_bytes, keeper=keeper)
+def _trail(shelf: Shelf, ring: KeyRing, settings: Settings) -> Trail:
+    if isinstance(shelf, Files):
+        shelf.make()  # a folder that cannot be had is told at the start
+    keeper = Keeper(
+        shelf, signer_of(ring), keep_days=settings.audit_keep_days, keep_bytes=settings.audit_keep_bytes
+    )
+    return Trail(shelf, rotate_bytes=settings.audit_rotate_bytes, keeper=keeper)
 
 
 def _nowhere(event: Event) -> None:

@@ -60,6 +60,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     event_type: str = "AwsApiCall"
     management_event: bool = True
     recipient_account_id: str | None
+    shared_event_id: str | UnsetType = msgspec.field(name="sharedEventID", default=UNSET)
     event_category: str = "Management"
     bailiwick: dict[str, Any]
 
@@ -67,12 +68,51 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
 _encoder = msgspec.json.Encoder()
 
 
-def record_of(event: Event, noise: ids.Entropy) -> bytes:
-    """The record of `event` as JSON; `noise` makes its event id."""
+# Reads whose answer is told all the same: without it nobody could say whose a temporary key is.
+_TOLD = frozenset(
+    (
+        *("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot"),
+        *("GetFederationToken", "GetSessionToken"),
+    )
+)
+
+
+_OF_NO_ACCOUNT = (PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS)
+
+
+def owners_of(event: Event) -> tuple[str, ...]:
+    """The other accounts whose resources a call was allowed to act on: each has a record of it as well.
+
+    A call that was refused is its caller's alone (facts/kms.md section 18).
+    """
+    targets, caller = event.targets, event.caller
+    if not targets or caller is None or caller.kind in _OF_NO_ACCOUNT:
+        return ()
+    own = caller.account
+    if len(targets) == 1 and targets[0].account == own:
+        return ()
+    if event.ruling is None or not event.ruling.decision.allowed or event.error is not None:
+        return ()
+    return tuple(
+        dict.fromkeys(
+            target.account
+            for target in targets
+            if target.account != own and target.account.isdigit() and target.arn != "*"
+        )
+    )
+
+
+def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET, owner: str | None = None) -> bytes:
+    """The record of `event` as JSON; `noise` makes its event id.
+
+    `shared` is the id of an event of which several accounts have a record; `owner` is the account this one is for,
+    if it is not the caller's: it learns of its own resources, and of the caller no more than whose she is.
+    """
     route, caller, error = event.route, event.caller, event.error
     changes = route is not None and route.operation.writes
+    told = route is not None and (changes or route.operation.name in _TOLD)
     record = Record(
-        user_identity=_identity(caller, event.access_key_id),
+        user_identity=_identity(caller, event.access_key_id) if owner is None else _stranger(caller),
         event_time=_time(event.time),
         event_source=_source(route.service.signing_name) if route else "bailiwick.amazonaws.com",
         event_name=route.operation.name if route else "UnknownOperation",
@@ -81,21 +121,39 @@ def record_of(event: Event, noise: ids.Entropy) -> bytes:
         user_agent=event.user_agent[:_MAX_TEXT],
         request_parameters=loggable(route.service, route.model.input, event.request) if route else None,
         # CloudTrail leaves the answer of a read and of a cryptographic operation out.
-        response_elements=(
-            loggable(route.service, route.model.output, event.response) if route and changes else None
-        ),
+        response_elements=loggable(route.service, route.model.output, event.response) if route and told else None,
         request_id=event.request_id,
         event_id=ids.request_id(noise),
         read_only=not changes,
-        resources=[_resource(target.arn, target.account) for target in event.targets if target.arn != "*"],
-        recipient_account_id=caller.account if caller else None,
-        bailiwick=_ours(event.ruling),
+        resources=[
+            _resource(target.arn, target.account)
+            for target in event.targets
+            if target.arn != "*" and (owner is None or target.account == owner)
+        ],
+        recipient_account_id=owner or _recipient(event),
+        shared_event_id=shared,
+        bailiwick=_ours(event.ruling if owner is None else None),
     )
     if error is not None:
         spoken = route.service.protocol if route else "query"
         record.error_code = form_of(error, spoken)[0]
         record.error_message = _first_line(error.message)
     return _encoder.encode(record)
+
+
+def _recipient(event: Event) -> str | None:
+    """Whose record it is: the caller's account, or that of the role which someone of no account wants to take."""
+    if event.caller is None:
+        return None
+    if event.caller.kind in _OF_NO_ACCOUNT:
+        return event.targets[0].account if event.targets else None
+    return event.caller.account
+
+
+def _stranger(caller: Caller | None) -> msgspec.Raw:
+    """Who acted on a resource of another account, as that account's record has it."""
+    identity = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account} if caller else {}
+    return msgspec.Raw(_encoder.encode(identity))
 
 
 @lru_cache(maxsize=256)
@@ -127,6 +185,8 @@ def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, A
         return unknown
     if caller.kind is PrincipalKind.SERVICE:
         return {"type": "AWSService", "invokedBy": caller.arn}
+    if caller.kind is PrincipalKind.PROVIDER:
+        return _vouched_for(caller)
     identity: dict[str, Any] = {
         "type": _TYPES[caller.kind],
         "principalId": caller.user_id,
@@ -150,6 +210,30 @@ _TYPES = {
 }
 
 
+def _vouched_for(caller: Caller) -> dict[str, Any]:
+    """Someone of an identity provider who is about to take a role."""
+    provider = caller.principal.arn
+    if ":saml-provider/" in provider:
+        subject, issuer, kind = _said(caller, "saml:sub"), _said(caller, "saml:namequalifier"), "SAMLUser"
+        principal_id = f"{issuer or provider}:{subject}"
+    else:
+        issuer, kind = provider.partition(":oidc-provider/")[2] or provider, "WebIdentityUser"
+        subject, audience = _said(caller, f"{issuer}:sub"), _said(caller, f"{issuer}:aud")
+        principal_id = ":".join(part for part in (issuer, audience, subject) if part)
+    return {
+        "type": kind,
+        "principalId": principal_id,
+        "userName": caller.name or subject or caller.user_id,
+        "identityProvider": issuer or provider,
+    }
+
+
+def _said(caller: Caller, key: str) -> str:
+    """What the provider said of her, by the condition key that has it."""
+    value = caller.context.get(key.lower(), "")
+    return value if isinstance(value, str) else ",".join(value)
+
+
 def _session_context(caller: Caller, session: Session) -> dict[str, Any]:
     context: dict[str, Any] = {
         "attributes": {
@@ -167,6 +251,9 @@ def _session_context(caller: Caller, session: Session) -> dict[str, Any]:
             "accountId": issuer.account,
             "userName": name.rpartition("/")[2],
         }
+    provider = session.federated_provider
+    if provider and ":saml-provider/" not in provider:
+        context["webIdFederationData"] = {"federatedProvider": provider, "attributes": {}}
     if session.source_identity:
         context["sourceIdentity"] = session.source_identity
     return context

@@ -105,7 +105,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="folder of the audit trail; without it `audit` in the data folder (none if ephemeral)"),
     ] = None
     audit_rotate_bytes: Annotated[
-        int, Meta(ge=4096, description="size at which a new audit file is begun; each day begins one too")
+        int,
+        Meta(ge=4096, le=4 << 30, description="size at which a new audit file is begun; each day begins one too"),
     ] = 64 << 20
     audit_keep_days: Annotated[
         int, Meta(ge=0, description="days after which an audit file is removed; 0 keeps all of them")

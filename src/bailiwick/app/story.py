@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,43 +16,43 @@ from rich.text import Text
 from bailiwick.core.policy.explain import Considered, Explanation, Told
 from bailiwick.core.policy.question import LayerKind
 from bailiwick.core.policy.turning import Change
+from bailiwick.trail.search import Progress, Query, Search
+from bailiwick.trail.segment import record_in
+from bailiwick.trail.shelf import Shelf
 
 _STYLES = {"denies": "bold red", "allows": "green", "nothing": "yellow"}
 _AN = dict.fromkeys(LayerKind, "the") | {LayerKind.IDENTITY: "an"}
 _MOST_STATEMENTS = 6  # shown of each layer
 
 
-def find(folder: Path, request_id: str) -> dict[str, Any] | None:
-    """The audit record of a request, the newest files first; None if there is none."""
-    wanted = request_id.encode()
-    for file in sorted(folder.glob("*.jsonl"), reverse=True):
-        with file.open("rb") as lines:
-            for line in lines:
-                if wanted in line:
-                    record = _record(line)
-                    if record is not None and record.get("requestID") == request_id:
-                        return record
+_REFUSALS = ("AccessDenied", "AccessDeniedException")  # by the protocols of the services
+
+
+def find(shelf: Shelf, request_id: str, progress: Progress = lambda name: None) -> dict[str, Any] | None:
+    """The audit record of a request; None if there is none. `progress` is for segments that have no index yet."""
+    for _, line in Search(shelf).find(Query((f"requestID={request_id}",)), progress=progress):
+        record = _record(line)
+        if record is not None and record.get("userIdentity", {}).get("type") != "AWSAccount":
+            return record  # not that of the owner of a resource, who does not learn why
     return None
 
 
-def last_refusal(folder: Path) -> dict[str, Any] | None:
+def last_refusal(shelf: Shelf, progress: Progress = lambda name: None) -> dict[str, Any] | None:
     """The audit record of the last request that a policy refused; None if there is none."""
-    told = (record for file in sorted(folder.glob("*.jsonl")) if (record := _last_told(file)) is not None)
-    return max(told, key=lambda record: str(record.get("eventTime")), default=None)
-
-
-def _last_told(file: Path) -> dict[str, Any] | None:
-    last = None
-    with file.open("rb") as lines:
-        for line in lines:
-            if b'"explanation"' in line and (record := _record(line)) is not None:
-                last = record if record.get("bailiwick", {}).get("explanation") else last
-    return last
+    searching = Search(shelf)
+    told = []
+    for code in _REFUSALS:
+        for place, line in searching.find(Query((f"errorCode={code}",)), progress=progress):
+            record = _record(line)
+            if record is not None and explanation_of(record) is not None:
+                told.append((place, record))
+                break
+    return max(told, key=lambda each: each[0])[1] if told else None
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
+        record = json.loads(record_in(line))
     except ValueError:
         return None  # the last line of a file that a crash cut short
     return record if isinstance(record, dict) else None

@@ -1,8 +1,8 @@
 """Digests: what the segments of a process were at an hour, signed.
 
-A digest is a file `digest-20261124T040000Z-4242.json` of two lines: a JSON object (Digest), and the Ed25519
-signature over that first line in base64. It names the digest before it and that one's SHA-256, so that a digest
-that was taken away is missed. The key hangs on the deployment's root key; its public half verifies.
+A digest is called `digest-20261124T040000.000000Z-4242.json` and has two lines: a JSON object (Digest), and the
+Ed25519 signature over that first line in base64. It names the digest before it and that one's SHA-256, so that a
+digest that was taken away is missed. The key hangs on the deployment's root key; its public half verifies.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import base64
 import hashlib
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -21,11 +20,10 @@ from bailiwick.trail.segment import State
 
 FORMAT = "bailiwick-trail-digest-1"
 PREFIX, SUFFIX = "digest-", ".json"
-_MAX_BYTES = 16 << 20
 
 
 class Previous(msgspec.Struct, frozen=True):
-    """The digest before: its file name, and the SHA-256 of the file in hexadecimal digits."""
+    """The digest before: its name, and its SHA-256 in hexadecimal digits."""
 
     name: str
     sha256: str
@@ -48,7 +46,7 @@ class Digest(msgspec.Struct, frozen=True):
 
 
 class BadDigest(Exception):
-    """A file is no digest, or its signature does not hold."""
+    """This is no digest, or its signature does not hold."""
 
 
 class Signer:
@@ -63,40 +61,27 @@ class Signer:
         """The public key, 32 bytes."""
         return self._key.public_key().public_bytes_raw()
 
-    def write(self, folder: Path, digest: Digest) -> Previous:
-        """Sign a digest and have it on disk; returns what the next one says of it. Raises OSError."""
+    def sign(self, digest: Digest) -> tuple[str, bytes, Previous]:
+        """A digest's name, the digest signed, and what the next one says of it."""
         text = msgspec.json.encode(digest)
         data = text + b"\n" + base64.b64encode(self._key.sign(text)) + b"\n"
         name = f"{PREFIX}{datetime.fromtimestamp(digest.end, UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}{SUFFIX}"
-        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        return Previous(name, hashlib.sha256(data).hexdigest())
+        return name, data, Previous(name, hashlib.sha256(data).hexdigest())
 
 
-def read(path: Path, public: bytes) -> tuple[Digest, str]:
-    """The digest in a file, its signature checked, and the file's SHA-256. Raises BadDigest, OSError."""
-    with path.open("rb") as file:
-        data = file.read(_MAX_BYTES)
+def read(name: str, data: bytes, public: bytes) -> Digest:
+    """The digest in `data`, its signature checked. Raises BadDigest."""
     text, _, rest = data.partition(b"\n")
     try:
         signature = base64.b64decode(rest.rstrip(b"\n"), validate=True)
         if data != text + b"\n" + base64.b64encode(signature) + b"\n":
-            raise BadDigest(f"{path.name}: there is more in it than a digest")
+            raise BadDigest(f"{name}: there is more in it than a digest")
         Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
         digest = msgspec.json.decode(text, type=Digest)
     except InvalidSignature:
-        raise BadDigest(f"{path.name}: the signature does not hold") from None
+        raise BadDigest(f"{name}: the signature does not hold") from None
     except (ValueError, msgspec.MsgspecError):
-        raise BadDigest(f"{path.name}: this is no digest") from None
+        raise BadDigest(f"{name}: this is no digest") from None
     if digest.format != FORMAT:
-        raise BadDigest(f"{path.name}: a digest of another version")
-    return digest, hashlib.sha256(data).hexdigest()
-
-
-def all_in(folder: Path) -> list[Path]:
-    """The digests in a folder, the oldest first."""
-    return sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))
+        raise BadDigest(f"{name}: a digest of another version")
+    return digest

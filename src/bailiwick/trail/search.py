@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
-from bailiwick.trail import segment
-from bailiwick.trail.index import SUFFIX, Index, build, load, words_of
+from bailiwick.trail.index import Finished, Growing, Index, load, words_of
+from bailiwick.trail.segment import begin_of
+from bailiwick.trail.shelf import Kept, Shelf
+
+_LONGEST_CALL = 3600.0  # seconds that a record's event may be older than the segment it is in
+_CLOCK = 300.0  # seconds that a record's event may be later than the last writing, on a clock that was set back
+_MOST_INDEXES = 512
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -19,45 +23,108 @@ class Query(msgspec.Struct, frozen=True):
 
     words: tuple[str, ...] = ()
     since: float = 0.0
-    until: float = float("inf")
+    until: float = math.inf
 
 
-Place = tuple[str, int]
-"""A segment's name and a record's place in it: where a search that was cut goes on."""
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Where a record is: later ones are greater. A search that was cut goes on after one."""
+
+    time: int
+    segment: str
+    offset: int
 
 
-def search(
-    folder: Path, query: Query, after: Place | None = None, progress: Callable[[str], None] = lambda name: None
-) -> Iterator[tuple[Place, bytes]]:
-    """The records that fit, as lines, segment by segment from the newest; within one, from its end.
-
-    `after` is the place of the last one that was told before. `progress` hears of each segment that is indexed
-    for the first time. Raises OSError.
-    """
-    for path in reversed(segment.all_in(folder)):
-        if after is not None and path.name > after[0]:
-            continue
-        if _begin(path.name) > query.until:
-            continue
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # retention may have been faster
-            index = _index(path, file, progress)
-            before = after[1] if after is not None and path.name == after[0] else len(index)
-            for place in reversed(_fitting(index, query)):
-                if place >= before:
-                    continue
-                file.seek(index.offsets[place])
-                line = file.readline(segment.MAX_LINE)
-                if _fits(line, query):
-                    yield (path.name, place), line
+Hit = tuple[Place, bytes]
+Progress = Callable[[str], None]
+"""Is told the name of each segment that is indexed for the first time."""
 
 
-def _fitting(index: Index, query: Query) -> list[int]:
-    """The places that may fit, in order."""
-    if query.words:
-        found = sorted(set.intersection(*(set(index.places(word)) for word in query.words)))
-    else:
-        found = list(range(len(index)))
-    return [place for place in found if query.since <= index.times[place] <= query.until]
+class Search:
+    """Searches one trail, and keeps what it learnt of its segments. Safe between threads."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._lock = threading.Lock()
+        self._finished: dict[str, Finished] = {}
+        self._growing: dict[str, Growing] = {}
+
+    def find(
+        self, query: Query, after: Place | None = None, progress: Progress = lambda name: None
+    ) -> Iterator[Hit]:
+        """The records that fit, as lines, the newest first.
+
+        `after` is the place of the last one that was told before. Raises OSError.
+        """
+        if after is not None:
+            query = msgspec.structs.replace(query, until=min(query.until, after.time))
+        present = self._shelf.segments()
+        with self._lock:
+            for name in self._growing.keys() - {kept.name for kept in present}:
+                del self._growing[name]  # retention has removed it
+        ahead = [kept for kept in present if _overlap(kept, query)]
+        ahead.sort(key=lambda kept: kept.written)
+        begun: list[tuple[Hit, Iterator[Hit]]] = []  # the segments that were begun, each with its next record
+        while ahead or begun:
+            # A segment is opened when something in it may be newer than what the others have.
+            while ahead and (not begun or ahead[-1].written + _CLOCK >= max(hit[0].time for hit, _ in begun)):
+                stream = self._within(ahead.pop(), query, after, progress)
+                begun += [(hit, stream) for hit in (next(stream, None),) if hit is not None]
+            if not begun:
+                continue
+            at = max(range(len(begun)), key=lambda at: begun[at][0][0])
+            hit, stream = begun[at]
+            yield hit
+            following = next(stream, None)
+            begun[at : at + 1] = [] if following is None else [(following, stream)]
+
+    def _within(self, kept: Kept, query: Query, after: Place | None, progress: Progress) -> Iterator[Hit]:
+        """The records of one segment."""
+        with contextlib.suppress(FileNotFoundError):  # retention may be faster
+            with self._lock:
+                found = self._index(kept, progress).places(query.words, query.since, query.until)
+            with self._shelf.reader(kept.name) as read:
+                for time, offset in found:
+                    place = Place(time, kept.name, offset)
+                    if after is not None and place >= after:
+                        continue
+                    line = read(offset)
+                    if _fits(line, query):
+                        yield place, line
+
+    def _index(self, kept: Kept, progress: Progress) -> Index:
+        found = self._finished.get(kept.name)
+        if found is None and (path := self._shelf.index(kept.name)) is not None:
+            found = load(path, kept.bytes)
+        if found is None:
+            return self._made(kept, progress)
+        self._remember(kept.name, found)
+        return found
+
+    def _made(self, kept: Kept, progress: Progress) -> Index:
+        """The index of a segment that has none, or grows."""
+        grows = self._shelf.grows(kept.name)  # before it is read, so that its end is the end
+        growing = self._growing.setdefault(kept.name, Growing())
+        if not grows:
+            progress(kept.name)
+        growing.extend(self._shelf.lines(kept.name, growing.size))
+        if grows:
+            return growing
+        del self._growing[kept.name]
+        finished = growing.finished()
+        self._remember(kept.name, finished)
+        if (path := self._shelf.index(kept.name)) is not None:
+            with contextlib.suppress(OSError):  # a folder that cannot be written can still be searched
+                finished.save(path, max(kept.bytes, growing.size))
+        return finished
+
+    def _remember(self, name: str, index: Finished) -> None:
+        if len(self._finished) >= _MOST_INDEXES:
+            self._finished.pop(next(iter(self._finished)))
+        self._finished[name] = index
+
+
+def _overlap(kept: Kept, query: Query) -> bool:
+    return kept.written + _CLOCK >= query.since and begin_of(kept.name) - _LONGEST_CALL <= query.until
 
 
 def _fits(line: bytes, query: Query) -> bool:
@@ -66,26 +133,3 @@ def _fits(line: bytes, query: Query) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return query.since <= time <= query.until and set(query.words) <= set(words)
-
-
-def _index(path: Path, file: BinaryIO, progress: Callable[[str], None]) -> Index:
-    size = path.stat().st_size
-    kept = path.with_suffix(SUFFIX)
-    found = load(kept, size)
-    if found is not None:
-        return found
-    may_grow = segment.grows(file)
-    if not may_grow:
-        progress(path.name)
-    index = build(iter(lambda: file.readline(segment.MAX_LINE), b""))
-    if not may_grow:
-        with contextlib.suppress(OSError):  # a folder that cannot be written can still be searched
-            index.save(kept, size)
-    return index
-
-
-def _begin(name: str) -> float:
-    try:
-        return datetime.strptime(name[:16] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
-    except ValueError:
-        return 0.0

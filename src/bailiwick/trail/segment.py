@@ -1,27 +1,23 @@
-"""A segment: one file of audit records, one to a line, written and chained in blocks.
+"""A segment: audit records, one to a line, written and chained in blocks.
 
 The last record of a block has one more member at its end, `"chain":"<base64>"}`. The chain of a block is
 
     SHA-256( chain of the block before, 32 bytes | the lines of the block up to and without `,"chain":` )
 
-and that before the first is SHA-256("bailiwick trail 1\\n" | file name). So a bit that is flipped, a line that is
-taken out, put in or moved, and a file that is given another's name are all seen. Who can rewrite a whole file can
-rewrite its chain: against that stand the digests (digest.py).
+and that before the first is SHA-256("bailiwick trail 1\\n" | name of the segment). So a bit that is flipped, a line
+that is taken out, put in or moved, and a segment that is given another's name are all seen. Who can rewrite a whole
+segment can rewrite its chain: against that stand the digests (digest.py).
 
-A file is named after its begin and its process: `20261124T034338Z-4242.jsonl`, mode 0600. Its writer holds a lock
-on it (flock) as long as it may still grow.
+A segment is named after its begin and its writer: `20261124T034338Z-4242.jsonl`.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import msgspec
 
@@ -40,61 +36,30 @@ class State(msgspec.Struct, frozen=True):
     chain: str
 
 
-class Segment:
+class Segment(Protocol):
     """A segment open for appending."""
 
-    def __init__(self, folder: Path, begin: datetime) -> None:
-        """Begin a file. Raises OSError."""
-        self.day = begin.strftime("%Y%m%d")
-        self.size = self.records = 0
-        stem, number = f"{begin:%Y%m%dT%H%M%SZ}-{os.getpid()}", 0
-        while True:
-            self.name = f"{stem}.{number}{SUFFIX}" if number else f"{stem}{SUFFIX}"
-            try:
-                # O_DSYNC: what was written is on disk. (A separate fsync would mean one more wait for the
-                # interpreter's lock, and while a thread waits for that, whoever holds it pays.)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_DSYNC
-                self._descriptor = os.open(folder / self.name, flags, 0o600)
-                break
-            except FileExistsError:
-                number += 1
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._chain = first(self.name)
+    day: str
+    """The day of its begin, `20261124`."""
 
     @property
     def state(self) -> State:
         """How far it goes now."""
-        return State(self.name, self.records, self.size, _text(self._chain).decode())
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Write a block of records (JSON objects) and have it on disk.
-
-        Raises OSError, and then the file is as it was.
-        """
-        if not records:
-            return
-        body = b"\n".join((*records[:-1], records[-1][:-1]))
-        hasher = hashlib.sha256(self._chain)
-        hasher.update(body)
-        chain = hasher.digest()
-        tail = b'%b%b"}\n' % (_MEMBER, _text(chain))
-        try:
-            written = os.writev(self._descriptor, (body, tail))
-            if written < len(body) + len(tail):
-                rest = memoryview(body + tail)[written:]
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:
-            os.ftruncate(self._descriptor, self.size)
-            os.lseek(self._descriptor, self.size, os.SEEK_SET)
-            raise
-        self._chain = chain
-        self.size += len(body) + len(tail)
-        self.records += len(records)
+        """Write records (JSON objects) and have them on disk. Raises OSError, and then it is as it was."""
 
     def close(self) -> None:
-        """End the file."""
-        os.close(self._descriptor)
+        """End it."""
+
+
+def block(chain: bytes, records: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
+    """A block of records after the one with this chain: its lines, their end, and its own chain."""
+    body = b"\n".join((*records[:-1], records[-1][:-1]))
+    hasher = hashlib.sha256(chain)
+    hasher.update(body)
+    chain = hasher.digest()
+    return body, b'%b%b"}\n' % (_MEMBER, text_of(chain)), chain
 
 
 class Broken(Exception):
@@ -111,33 +76,32 @@ class Torn(Broken):
     """The last block was cut short, as by a crash; nothing comes after it."""
 
 
-def check(path: Path) -> Iterator[State]:
+def check(name: str, lines: Iterable[bytes]) -> Iterator[State]:
     """How far the segment goes after each of its blocks, every one of which is checked.
 
     Raises Broken at the first that is not as it was written, Torn if that is the last and was cut short.
     """
-    chain, good, records, size, line = first(path.name), 0, 0, 0, b""
+    chain, good, records, size, line = first(name), 0, 0, 0, b""
     hasher = hashlib.sha256(chain)
-    with path.open("rb") as file:
-        while line := file.readline(MAX_LINE):
-            body, stored = split(line)
-            hasher.update(body)
-            records, size = records + 1, size + len(line)
-            if stored is None:
-                if not line.endswith(b"\n"):
-                    break  # the last one, or longer than any that was written
-                continue
-            chain = hasher.digest()
-            if _text(chain) != stored:
-                raise Broken(path.name, good, "the chain does not hold: what is there was changed")
-            hasher, good = hashlib.sha256(chain), records
-            yield State(path.name, records, size, stored.decode())
+    for line in lines:
+        body, stored = split(line)
+        hasher.update(body)
+        records, size = records + 1, size + len(line)
+        if stored is None:
+            if not line.endswith(b"\n"):
+                break  # the last one, or longer than any that was written
+            continue
+        chain = hasher.digest()
+        if text_of(chain) != stored:
+            raise Broken(name, good, "the chain does not hold: what is there was changed")
+        hasher, good = hashlib.sha256(chain), records
+        yield State(name, records, size, stored.decode())
     if records == good:
         return
     # What a crash leaves is the beginning of a line; a whole one with another end was changed.
-    if line and split(line[:-1] + b"\n")[1] is None:
-        raise Torn(path.name, good, "the last block was cut short")
-    raise Broken(path.name, good, "the last block has no chain")
+    if not line.endswith(b"\n") and split(line[:-1] + b"\n")[1] is None:
+        raise Torn(name, good, "the last block was cut short")
+    raise Broken(name, good, "the last block has no chain")
 
 
 def split(line: bytes) -> tuple[bytes, bytes | None]:
@@ -148,25 +112,30 @@ def split(line: bytes) -> tuple[bytes, bytes | None]:
     return line[:at], line[at + len(_MEMBER) : -3]
 
 
+def record_in(line: bytes) -> bytes:
+    """The record in a line, as it was before it was chained."""
+    body, chain = split(line)
+    return line.rstrip(b"\n") if chain is None else body + b"}"
+
+
 def first(name: str) -> bytes:
     """The chain before the first block of the segment with this name."""
     return hashlib.sha256(b"bailiwick trail 1\n" + name.encode()).digest()
 
 
-def all_in(folder: Path) -> list[Path]:
-    """The segments in a folder, in the order of their begin."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+def stem(begin: datetime) -> str:
+    """What the name of a segment that begins then starts with."""
+    return f"{begin:%Y%m%dT%H%M%SZ}"
 
 
-def grows(file: BinaryIO) -> bool:
-    """Whether a living process still writes to this open segment."""
+def begin_of(name: str) -> float:
+    """When a segment was begun, in epoch seconds; 0 for a name that does not tell."""
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
+        return datetime.strptime(name[:16] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
+    except ValueError:
+        return 0.0
 
 
-def _text(chain: bytes) -> bytes:
+def text_of(chain: bytes) -> bytes:
+    """A chain as it is written."""
     return base64.b64encode(chain)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from bailiwick.trail import digest, segment
 from bailiwick.trail.digest import BadDigest, Digest
 from bailiwick.trail.segment import Broken, State, Torn
+from bailiwick.trail.shelf import Kept, Shelf
+
+Progress = Callable[[str, int], None]
+"""Is told what is read, and how many more bytes of it have been."""
 
 
 class Report(msgspec.Struct):
@@ -23,35 +27,36 @@ class Report(msgspec.Struct):
     notes: list[str] = []
 
 
-def verify(folder: Path, public: bytes, progress: Callable[[str], None] = lambda name: None) -> Report:
-    """Check the trail in a folder against the public key of its digests. `progress` is told each file's name.
-
-    Raises OSError for what cannot be read.
-    """
+def verify(shelf: Shelf, public: bytes, progress: Progress = lambda name, bytes: None) -> Report:
+    """Check a trail against the public key of its digests. Raises OSError for what cannot be read."""
     report = Report(problems=[], notes=[])
-    vouched = _digests(folder, public, report, progress)
-    present = {path.name: path for path in segment.all_in(folder)}
+    present = {kept.name: kept for kept in shelf.segments()}
+    vouched = _digests(shelf, public, report, progress)
+    present |= {kept.name: kept for kept in shelf.segments()}  # those that were begun meanwhile
     for name, states in vouched.items():
         if name not in present:
             report.problems.append(f"{name}: this segment is vouched for by a digest and is gone")
         else:
             report.vouched += max(state.records for state in states)
-    for name, path in present.items():
-        progress(name)
+    for kept in present.values():
+        try:
+            good = _segment(shelf, kept, vouched.get(kept.name, []), report, progress)
+        except FileNotFoundError:
+            report.notes.append(f"{kept.name}: removed while this looked")
+            continue
         report.segments += 1
-        report.records += _segment(path, vouched.get(name, []), report)
+        report.records += good
     return report
 
 
-def _digests(
-    folder: Path, public: bytes, report: Report, progress: Callable[[str], None]
-) -> dict[str, list[State]]:
+def _digests(shelf: Shelf, public: bytes, report: Report, progress: Progress) -> dict[str, list[State]]:
     """What every good digest vouches for, by segment; without those that retention removed."""
     found: dict[str, tuple[Digest, str]] = {}
-    for path in digest.all_in(folder):
-        progress(path.name)
+    for name in shelf.digests():
+        data = shelf.digest(name)
+        progress(name, 0)
         try:
-            found[path.name] = digest.read(path, public)
+            found[name] = digest.read(name, data, public), hashlib.sha256(data).hexdigest()
         except BadDigest as error:
             report.problems.append(str(error))
     vouched: dict[str, list[State]] = {}
@@ -69,21 +74,31 @@ def _digests(
     return {name: states for name, states in vouched.items() if name not in removed}
 
 
-def _segment(path: Path, vouched: list[State], report: Report) -> int:
+def _segment(shelf: Shelf, kept: Kept, vouched: list[State], report: Report, progress: Progress) -> int:
     """Check one segment; returns how many of its records are good."""
+    name = kept.name
     wanted = {state.records: state for state in vouched}
-    reached = 0
+    reached = State(name, 0, 0, "")
     try:
-        for state in segment.check(path):
-            reached = state.records
+        for state in segment.check(name, shelf.lines(name)):
+            progress(name, state.bytes - reached.bytes)
+            reached = state
             expected = wanted.pop(state.records, None)
             if expected is not None and expected != state:
-                report.problems.append(f"{path.name}: after {reached} records: not what a digest vouches for")
+                report.problems.append(f"{name}: after {state.records} records: not what a digest vouches for")
     except Torn as torn:
-        report.notes.append(f"{path.name}: the last block was cut short, as by a crash; {torn.after} are good")
+        report.notes.append(f"{name}: the last block was cut short, as by a crash; {torn.after} are good")
     except Broken as broken:
         report.problems.append(str(broken))
         return broken.after
+    else:
+        if reached.bytes < kept.bytes:
+            report.problems.append(f"{name}: {reached.bytes} bytes, where {kept.bytes} were written")
     if wanted:
-        report.problems.append(f"{path.name}: {reached} records, where a digest vouches for {max(wanted)}")
-    return reached
+        report.problems.append(f"{name}: {reached.records} records, where a digest vouches for {max(wanted)}")
+    return reached.records
+
+
+def size_of(shelf: Shelf) -> int:
+    """How many bytes there are to check."""
+    return sum(kept.bytes for kept in shelf.segments())

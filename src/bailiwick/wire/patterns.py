@@ -19,6 +19,10 @@ def python_pattern(pattern: str) -> str:
 
     Raises re.error for a pattern that Python does not understand.
     """
+    if pattern.startswith("(?s)"):
+        pattern = f"(?s:{pattern[4:]})"  # Python wants flags first, or of a group
+    # What Java writes as pairs of surrogates is one character here.
+    pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
     flags = "(?a)"
     if r"\p{" in pattern:
         flags = ""

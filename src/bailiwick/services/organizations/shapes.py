@@ -287,11 +287,11 @@ class CancelHandshakeRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     HandshakeId: HandshakeId
 
 
-AccountId = Annotated[str, Meta(max_length=12, pattern="(?a)^(?:^\\d{12}$)\\Z")]
+BoundedAccountId = Annotated[str, Meta(max_length=12, pattern="(?a)^(?:^\\d{12}$)\\Z")]
 
 
 class CloseAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
 
 
 Email = Annotated[str, Meta(min_length=6, max_length=64, pattern="(?a)^(?:[^\\s@]+@[^\\s@]+\\.[^\\s@]+)\\Z")]
@@ -402,12 +402,12 @@ ServicePrincipal = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?
 
 
 class DeregisterDelegatedAdministratorRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
     ServicePrincipal: ServicePrincipal
 
 
 class DescribeAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
 
 
 CreateAccountRequestId = Annotated[str, Meta(max_length=36, pattern="(?a)^(?:^car-[a-z0-9]{8,32}$)\\Z")]
@@ -565,13 +565,13 @@ class ListDelegatedAdministratorsRequest(Struct, frozen=True, kw_only=True, omit
 
 
 class ListDelegatedServicesForAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
     NextToken: NextToken | None = None
     MaxResults: MaxResults | None = None
 
 
 class ListEffectivePolicyValidationErrorsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
     PolicyType: EffectivePolicyType
     NextToken: NextToken | None = None
     MaxResults: MaxResults | None = None
@@ -669,7 +669,7 @@ class ListTargetsForPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaul
 
 
 class MoveAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
     SourceParentId: ParentId
     DestinationParentId: ParentId
 
@@ -683,12 +683,12 @@ class PutResourcePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class RegisterDelegatedAdministratorRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
     ServicePrincipal: ServicePrincipal
 
 
 class RemoveAccountFromOrganizationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId
+    AccountId: BoundedAccountId
 
 
 class TagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -765,8 +765,6 @@ class CancelHandshakeResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
     Handshake: Handshake | None = None
 
 
-AccountIdType = AccountId
-
 CreateAccountFailureReason = Annotated[
     str,
     Meta(
@@ -781,8 +779,8 @@ class CreateAccountStatus(Struct, frozen=True, kw_only=True, omit_defaults=True)
     State: CreateAccountState | None = None
     RequestedTimestamp: float | None = None
     CompletedTimestamp: float | None = None
-    AccountId: AccountId | None = None
-    GovCloudAccountId: AccountIdType | None = None
+    AccountId: BoundedAccountId | None = None
+    GovCloudAccountId: BoundedAccountId | None = None
     FailureReason: CreateAccountFailureReason | None = None
 
 
@@ -817,7 +815,7 @@ class Organization(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Arn: OrganizationArn | None = None
     FeatureSet: OrganizationFeatureSet | None = None
     MasterAccountArn: AccountArn | None = None
-    MasterAccountId: AccountId | None = None
+    MasterAccountId: BoundedAccountId | None = None
     MasterAccountEmail: Email | None = None
     AvailablePolicyTypes: list[PolicyTypeSummary] | None = None
 
@@ -894,7 +892,7 @@ AccountJoinedMethod = Annotated[str, Meta(pattern="(?a)^(?:INVITED|CREATED)\\Z")
 
 
 class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: AccountId | None = None
+    Id: BoundedAccountId | None = None
     Arn: AccountArn | None = None
     Email: Email | None = None
     Name: AccountName | None = None
@@ -977,7 +975,7 @@ ResponsibilityTransferStatus = Annotated[
 
 
 class TransferParticipant(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ManagementAccountId: AccountId | None = None
+    ManagementAccountId: BoundedAccountId | None = None
     ManagementAccountEmail: Email | None = None
 
 
@@ -1074,7 +1072,7 @@ class ListCreateAccountStatusResponse(Struct, frozen=True, kw_only=True, omit_de
 
 
 class DelegatedAdministrator(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: AccountId | None = None
+    Id: BoundedAccountId | None = None
     Arn: AccountArn | None = None
     Email: Email | None = None
     Name: AccountName | None = None
@@ -1108,7 +1106,7 @@ class EffectivePolicyValidationError(Struct, frozen=True, kw_only=True, omit_def
 
 
 class ListEffectivePolicyValidationErrorsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: AccountId | None = None
+    AccountId: BoundedAccountId | None = None
     PolicyType: EffectivePolicyType | None = None
     Path: Path | None = None
     EvaluationTimestamp: float | None = None
