@@ -129,7 +129,7 @@ def stages(bench: Bench, title: str, request: Request) -> None:
         raise SystemExit("the request names no operation")
     caller = pipeline.authenticate(received, route)
     values = wire.parse(route.model, request, route.input)
-    call = pipeline.call(received, route, caller)
+    call = pipeline.call(received, route, caller, values)
     target = route.operation.find(call, values)
     question = Question(
         caller.principal, route.operation.action, target.arn, target.account, context_of(call, target), target.rule

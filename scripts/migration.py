@@ -12,6 +12,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+import bailiwick.directory.credential_tables
 import bailiwick.directory.tables
 import bailiwick.services  # noqa: F401  (declares those of every service)
 from bailiwick.store import migrate

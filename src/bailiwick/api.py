@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Executable, Row
 
+from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.message import Request
 from bailiwick.core.policy.decide import Ruling
@@ -239,7 +240,7 @@ class Environment(msgspec.Struct, frozen=True):
 
     `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
     are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
-    where no audit trail is kept.
+    where no audit trail is kept. `attempts` slows down who guesses at passwords and codes.
     """
 
     partition: str
@@ -250,6 +251,7 @@ class Environment(msgspec.Struct, frozen=True):
     noise: Callable[[int], bytes]
     names_policies: bool = False
     history: History | None = None
+    attempts: Attempts = msgspec.field(default_factory=Attempts)
 
 
 class Call(msgspec.Struct):
@@ -291,8 +293,8 @@ class Operation(msgspec.Struct, frozen=True):
     """One operation: its name, how to find its target, its handler.
 
     Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
-    transaction. `quick` marks what is short enough to run on the event loop once its caches are warm, or tells it
-    by the request's bytes.
+    transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
+    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes.
     `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
     """
 
@@ -303,11 +305,16 @@ class Operation(msgspec.Struct, frozen=True):
     writes: bool = False
     quick: Quick = False
     by: Callable[[Call, Any], Caller] | None = None
+    writes_with: str | None = None
 
     @property
     def action(self) -> str:
         """The IAM action of the same name."""
         return f"{self.service}:{self.name}"
+
+    def changes(self, values: Any) -> bool:
+        """Whether a call with this input needs a write transaction."""
+        return self.writes or (self.writes_with is not None and getattr(values, self.writes_with) is not None)
 
 
 class Service:
@@ -352,6 +359,7 @@ class Service:
         writes: bool = False,
         quick: Quick = False,
         by: Callable[[Call, Any], Caller] | None = None,
+        writes_with: str | None = None,
     ) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Register a handler `(call, request, record) -> response` for the operation called `name`.
 
@@ -361,7 +369,7 @@ class Service:
         def register(handler: Callable[..., T]) -> Callable[..., T]:
             if name in self.operations or name in self.refusals:
                 raise ValueError(f"{self.name}:{name} is registered twice")
-            self.operations[name] = Operation(self.name, name, on, handler, writes, quick, by)
+            self.operations[name] = Operation(self.name, name, on, handler, writes, quick, by, writes_with)
             return handler
 
         return register

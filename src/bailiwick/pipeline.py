@@ -173,7 +173,7 @@ class Pipeline:
             if route.model.signed:
                 caller = self.authenticate(received, route)
             values = parse(route.model, request, route.input)
-            call = self.call(received, route, caller or ANONYMOUS)
+            call = self.call(received, route, caller or ANONYMOUS, values)
             if route.operation.by:
                 call.caller = route.operation.by(call, values)
         except Exception as refusal:
@@ -204,8 +204,8 @@ class Pipeline:
         self.directory.usage.note(credential.caller, route.service.name, claim.region, received.now)
         return credential.caller
 
-    def call(self, received: Received, route: Route, caller: Caller) -> Call:
-        """The call that this request makes, if `caller` made it."""
+    def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:
+        """The call that this request makes with this input, if `caller` made it."""
         request = received.request
         return Call(
             operation=route.operation,
@@ -213,7 +213,7 @@ class Pipeline:
             region=self._region(received),
             now=received.now,
             request_id=received.request_id,
-            transaction=self.store.transaction(write=route.operation.writes),
+            transaction=self.store.transaction(write=route.operation.changes(values)),
             environment=self.environment,
             source=request.source,
             secure=request.secure,

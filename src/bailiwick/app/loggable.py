@@ -18,7 +18,13 @@ from bailiwick.wire.models import Reference, ServiceModel
 _TOKENS = frozenset(
     ("GrantToken", "GrantTokens", "ImportToken", "SAMLAssertion", "SessionToken", "TokenCode", "WebIdentityToken")
 )
-_SECRETS = frozenset(("SecretAccessKey", "Password", "NewPassword", "OldPassword", "PrivateKey", "QRCodePNG"))
+_SECRETS = frozenset(
+    (
+        *("SecretAccessKey", "Password", "NewPassword", "OldPassword", "PrivateKey", "QRCodePNG"),
+        *("Base32StringSeed", "AuthenticationCode1", "AuthenticationCode2"),
+        *("ServicePassword", "ServiceCredentialSecret"),
+    )
+)
 _UNNAMED = _TOKENS | _SECRETS
 
 

@@ -98,9 +98,9 @@ class Stages(Pipeline):
         self.end("authenticate")
         return caller
 
-    def call(self, received: Received, route: Route, caller: Caller) -> Call:
+    def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:
         self.end("parse")
-        return super().call(received, route, caller)
+        return super().call(received, route, caller, values)
 
     def _audited(self, event: Event) -> None:
         self.end("execute")

@@ -15,27 +15,21 @@ from bailiwick.services.iam.targets import owner_or_self
 KEYS_PER_OWNER = 2
 
 
-def _owner_id(call: Call, user: User | None) -> str:
-    """Whose keys: a user's, or the root user's own."""
-    return user.id if user else call.account
-
-
 @iam.operation("CreateAccessKey", on=owner_or_self, writes=True)
 def create_access_key(
     call: Call, request: shapes.CreateAccessKeyRequest, user: User | None
 ) -> shapes.CreateAccessKeyResponse:
-    owner = _owner_id(call, user)
+    owner = names.owner_id(call, user)
     present = names.count(call.transaction, tables.access_key.c.owner_id == owner)
     names.check_quota(present, KEYS_PER_OWNER, "AccessKeysPerUser")
-    created = names.seconds(call.now)
-    key_id, secret = access_keys.create(call.transaction, call.environment, call.account, owner, created)
+    key_id, secret = access_keys.create(call.transaction, call.environment, call.account, owner, call.now)
     return shapes.CreateAccessKeyResponse(
         AccessKey=shapes.AccessKey(
-            UserName=_name(user),
+            UserName=names.owner_name(user),
             AccessKeyId=key_id,
             Status="Active",
             SecretAccessKey=secret,
-            CreateDate=created,
+            CreateDate=call.now,
         )
     )
 
@@ -43,6 +37,7 @@ def create_access_key(
 @iam.operation("UpdateAccessKey", on=owner_or_self, writes=True)
 def update_access_key(call: Call, request: shapes.UpdateAccessKeyRequest, user: User | None) -> None:
     key = _key_of(call, user, request.AccessKeyId)
+    names.check_settable(request.Status)
     call.transaction.run(
         update(tables.access_key).where(tables.access_key.c.id == key.id).values(status=request.Status)
     )
@@ -62,7 +57,7 @@ def list_access_keys(
     columns = tables.access_key.c
     rows = call.transaction.all(
         select(tables.access_key)
-        .where(columns.owner_id == _owner_id(call, user), columns.id > paging.after(call, request.Marker))
+        .where(columns.owner_id == names.owner_id(call, user), columns.id > paging.after(call, request.Marker))
         .order_by(columns.id)
         .limit(paging.wanted(request.MaxItems))
     )
@@ -71,7 +66,7 @@ def list_access_keys(
     return shapes.ListAccessKeysResponse(
         AccessKeyMetadata=[
             shapes.AccessKeyMetadata(
-                UserName=_name(user), AccessKeyId=key.id, Status=key.status, CreateDate=key.created
+                UserName=names.owner_name(user), AccessKeyId=key.id, Status=key.status, CreateDate=key.created
             )
             for key in page
         ],
@@ -88,7 +83,7 @@ def key_used(call: Call, request: shapes.GetAccessKeyLastUsedRequest) -> Target:
         arn = owner.arn(call.partition) if owner else f"arn:{call.partition}:iam::{call.account}:root"
         return Target(account=call.account, arn=arn, record=(key, owner))
     told = (
-        f"User: {call.caller.arn} is not authorized to perform: iam:GetAccessKeyLastUsed "
+        f"User: {call.caller.arn} is not authorized to perform iam:GetAccessKeyLastUsed "
         f"on resource: access key {request.AccessKeyId}"
     )
     return Target(account=call.account, absent=AccessDenied(told))
@@ -100,7 +95,7 @@ def get_access_key_last_used(
 ) -> shapes.GetAccessKeyLastUsedResponse:
     key, owner = record
     return shapes.GetAccessKeyLastUsedResponse(
-        UserName=_name(owner),
+        UserName=names.owner_name(owner),
         AccessKeyLastUsed=shapes.AccessKeyLastUsed(
             LastUsedDate=key.last_used,
             ServiceName=key.last_used_service or "N/A",
@@ -109,13 +104,9 @@ def get_access_key_last_used(
     )
 
 
-def _name(user: User | None) -> str:
-    return user.name if user else "root"
-
-
 def _key_of(call: Call, user: User | None, key_id: str) -> AccessKey:
     """The key with this id, if it is this owner's. Raises NoSuchEntity if not."""
     key = entities.access_key(call.transaction, key_id)
-    if key is None or key.owner_id != _owner_id(call, user):
+    if key is None or key.owner_id != names.owner_id(call, user):
         raise NoSuchEntityException(f"The Access Key with id {key_id} cannot be found.")
     return key

@@ -8,7 +8,8 @@ from sqlalchemy import Column, ColumnElement, func, select
 
 from bailiwick.api import Call, Transaction
 from bailiwick.directory import quotas
-from bailiwick.services.iam.shapes import LimitExceededException
+from bailiwick.directory.entities import User
+from bailiwick.services.iam.shapes import InvalidInputException, LimitExceededException
 
 
 def encoded(document: str) -> str:
@@ -55,3 +56,19 @@ def check_quota(present: int, allowed: int, name: str) -> None:
 def account_arn(call: Call, kind: str, path: str, name: str) -> str:
     """The ARN that an entity of the caller's account has, or would have."""
     return f"arn:{call.partition}:iam::{call.account}:{kind}{path}{name}"
+
+
+def owner_id(call: Call, user: User | None) -> str:
+    """Under what id the credentials of a user, or of the root user, are kept."""
+    return user.id if user else call.account
+
+
+def owner_name(user: User | None) -> str:
+    """What the owner of a credential is called."""
+    return user.name if user else "root"
+
+
+def check_settable(status: str) -> None:
+    """Refuse the status that only time gives. Raises InvalidInput."""
+    if status == "Expired":
+        raise InvalidInputException("The status can be set to Active or Inactive.")

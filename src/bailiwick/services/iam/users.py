@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target
-from bailiwick.core import ids
-from bailiwick.directory import quotas, tables
+from bailiwick.core import arn, ids
+from bailiwick.directory import accounts, aliases, credential_tables, entities, passwords, quotas, tables
 from bailiwick.directory.entities import User
 from bailiwick.directory.role_tables import last_access
 from bailiwick.services.iam import boundaries, listing, names, shapes, tags
 from bailiwick.services.iam.names import account_arn
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
-from bailiwick.services.iam.targets import user_named, user_or_self
+from bailiwick.services.iam.targets import owner_or_self, user_named
 from bailiwick.store import Duplicate
 
 USERS_PER_ACCOUNT = quotas.DEFAULTS["UsersPerAccount"]
@@ -39,6 +39,29 @@ def shown_whole(call: Call, user: User) -> shapes.User:
         PermissionsBoundary=boundaries.shown(user.boundary),
         Tags=tags.shown(call.transaction, user.id),
     )
+
+
+def root_shown(call: Call) -> shapes.User:
+    """The root user, who has no path, and no name but the account's alias."""
+    account, profile = accounts.find(call.transaction, call.account), passwords.find(call.transaction, call.account)
+    root = shapes.User(
+        Path="/",
+        UserName="root",
+        UserId=call.account,
+        Arn=arn.root(call.partition, call.account),
+        CreateDate=account.created if account else 0.0,
+        PasswordLastUsed=profile.last_used if profile else None,
+    )
+    return msgspec.structs.replace(root, Path=None, UserName=aliases.of(call.transaction, call.account))
+
+
+def shown_by_id(call: Call, owner_ids: list[str]) -> dict[str, shapes.User]:
+    """The owners of devices as lists show them, by id: users of the account, and its root user."""
+    rows = call.transaction.all(select(tables.user).where(tables.user.c.id.in_(owner_ids)))
+    found = {row.id: shown(entities.record(User, row), call.partition) for row in rows}
+    if call.account in owner_ids:
+        found[call.account] = root_shown(call)
+    return found
 
 
 def new_user(call: Call, request: shapes.CreateUserRequest) -> Target:
@@ -79,8 +102,10 @@ def create_user(call: Call, request: shapes.CreateUserRequest, record: None) -> 
     return shapes.CreateUserResponse(User=shown_whole(call, user))
 
 
-@iam.operation("GetUser", on=user_or_self)
-def get_user(call: Call, request: shapes.GetUserRequest, user: User) -> shapes.GetUserResponse:
+@iam.operation("GetUser", on=owner_or_self)
+def get_user(call: Call, request: shapes.GetUserRequest, user: User | None) -> shapes.GetUserResponse:
+    if user is None:
+        return shapes.GetUserResponse(User=root_shown(call))
     return shapes.GetUserResponse(User=shown_whole(call, user))
 
 
@@ -96,12 +121,22 @@ def update_user(call: Call, request: shapes.UpdateUserRequest, user: User) -> No
     call.transaction.changed(f"principal:{user.id}")
 
 
+_REFERENCED = "Cannot delete entity, must remove referenced objects first."
+
 # What must be gone before a user can be deleted, in the order in which AWS looks.
 _BLOCKING = (
     (tables.attachment.c.owner_id, "Cannot delete entity, must detach all policies first."),
     (tables.inline_policy.c.owner_id, "Cannot delete entity, must delete policies first."),
     (tables.membership.c.user_id, "Cannot delete entity, must remove users from group first."),
+    (credential_tables.login_profile.c.owner_id, "Cannot delete entity, must delete login profile first."),
     (tables.access_key.c.owner_id, "Cannot delete entity, must delete access keys first."),
+    (credential_tables.mfa_device.c.owner_id, "Cannot delete entity, must delete MFA device first."),
+    (
+        credential_tables.signing_certificate.c.owner_id,
+        "Cannot delete entity, must delete signing certificates first.",
+    ),
+    (credential_tables.ssh_public_key.c.owner_id, _REFERENCED),
+    (credential_tables.service_credential.c.owner_id, _REFERENCED),
 )
 
 

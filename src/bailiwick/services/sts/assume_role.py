@@ -11,18 +11,18 @@ from typing import Any
 
 import msgspec
 
-from bailiwick.api import AccessDenied, Call, Target, Transaction, ValidationError
+from bailiwick.api import AccessDenied, Call, Caller, Target, Transaction, ValidationError
 from bailiwick.core import arn
 from bailiwick.core.arn import Arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.formats import SessionKind
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
-from bailiwick.core.policy.question import PrincipalKind, Rule, Value
+from bailiwick.core.policy.question import Context, PrincipalKind, Rule, Value
 from bailiwick.directory import entities
 from bailiwick.directory.entities import Role
 from bailiwick.services.sts import session_policies, session_tags, shapes
-from bailiwick.services.sts.credentials import check_mfa, issue, new_session
+from bailiwick.services.sts.credentials import check_mfa, issue, new_session, shows_no_code
 from bailiwick.services.sts.service import sts
 from bailiwick.services.sts.shapes import AssumeRoleRequest
 
@@ -40,9 +40,11 @@ class Trusted(msgspec.Struct, frozen=True):
 
 def role_to_assume(call: Call, request: AssumeRoleRequest) -> Target:
     """The role, by its trust policy; and the same for the tags and the source identity that go with the session."""
-    caller = call.caller
-    if caller.kind is PrincipalKind.ROOT:
+    if call.caller.kind is PrincipalKind.ROOT:
         raise AccessDenied("Roles may not be assumed by root accounts.")
+    if check_mfa(call, request.SerialNumber, request.TokenCode) is not None:
+        call.caller = _with_mfa(call.caller)
+    caller = call.caller
     parsed = _parsed(request.RoleArn)
     found = call.transaction.remember(
         "sts.role", request.RoleArn, lambda transaction: _load(transaction, request.RoleArn)
@@ -65,11 +67,10 @@ def role_to_assume(call: Call, request: AssumeRoleRequest) -> Target:
     return msgspec.structs.replace(target, also=tuple(also))
 
 
-@sts.operation("AssumeRole", on=role_to_assume, quick=True)
+@sts.operation("AssumeRole", on=role_to_assume, quick=shows_no_code, writes_with="TokenCode")
 def assume_role(call: Call, request: AssumeRoleRequest, found: Trusted) -> shapes.AssumeRoleResponse:
     if request.ProvidedContexts:
         raise ValidationError("ProvidedContexts are not supported: no context provider is known here.")
-    check_mfa(request.SerialNumber, request.TokenCode)
     role, caller = found.role, call.caller
     seconds = _duration(call, request, role)
     tags = session_tags.combined(caller, request.Tags, request.TransitiveTagKeys)
@@ -94,6 +95,12 @@ def assume_role(call: Call, request: AssumeRoleRequest, found: Trusted) -> shape
         PackedPolicySize=packed,
         SourceIdentity=session.source_identity or None,
     )
+
+
+def _with_mfa(caller: Caller) -> Caller:
+    """The caller as the trust policy meets her once she has shown a code. What she gets carries nothing of it."""
+    shown: Context = {"aws:multifactorauthpresent": "true", "aws:multifactorauthage": "0"}
+    return msgspec.structs.replace(caller, context={**caller.context, **shown})
 
 
 def _parsed(role_arn: str) -> Arn:

@@ -7,7 +7,12 @@ import msgspec
 from bailiwick.api import AccessDenied, Call
 from bailiwick.core import ids
 from bailiwick.core.formats import Session, SessionKind, seal_session
+from bailiwick.core.message import Request
+from bailiwick.core.policy.question import PrincipalKind
+from bailiwick.directory import mfa
 from bailiwick.services.sts import shapes
+
+_HAVE_DEVICES = (PrincipalKind.USER, PrincipalKind.ROOT)
 
 
 def issue(call: Call, session: Session) -> shapes.Credentials:
@@ -32,18 +37,30 @@ def new_session(call: Call, kind: SessionKind, account: str, principal: str, sec
     return Session(kind, account, principal, "", "", issued=now, expires=now + seconds)
 
 
-def check_mfa(serial: str | None, code: str | None) -> None:
-    """Check the MFA parameters of a request: nobody has a device yet, so none can be valid.
+def shows_no_code(request: Request) -> bool:
+    """Whether a request has no TokenCode, and so nothing is written for it."""
+    return b"TokenCode" not in request.body and "TokenCode" not in request.query
 
-    Raises AccessDenied with AWS's text where either is given.
+
+def check_mfa(call: Call, serial: str | None, code: str | None) -> int | None:
+    """The time of the MFA check that SerialNumber and TokenCode ask for; None where neither is given.
+
+    The device must be one of the calling user's or root user's. Raises AccessDenied with AWS's texts.
     """
     if serial is None and code is None:
-        return
+        return None
     if serial is None or code is None:
         raise AccessDenied(
             "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
         )
-    raise AccessDenied(
-        "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is "
-        "valid and associated with this user."
-    )
+    principal = call.caller.principal
+    owned = mfa.devices_of(call.transaction, principal.unique_id)
+    if principal.kind not in _HAVE_DEVICES or serial not in [device.serial for device in owned]:
+        raise AccessDenied(
+            "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial "
+            "number is valid and associated with this user."
+        )
+    checked = mfa.check(call.transaction, call.environment, principal.unique_id, serial, code, call.now)
+    if checked is None:
+        raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+    return checked

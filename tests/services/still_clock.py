@@ -1,0 +1,27 @@
+"""A clock that stands still until it is moved, for the server and for botocore's signatures alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.auth
+
+NOW = 1_700_000_010.0
+
+
+class Clock:
+    """Call it for the time in epoch seconds; set `now` to move it."""
+
+    def __init__(self, patching: Any) -> None:
+        """Take pytest's monkeypatch, which gives botocore its own clock back."""
+        self.now = NOW
+
+        def current(remove_tzinfo: bool = True) -> datetime:
+            when = datetime.fromtimestamp(self.now, UTC)
+            return when.replace(tzinfo=None) if remove_tzinfo else when
+
+        patching.setattr(botocore.auth, "get_current_datetime", current)
+
+    def __call__(self) -> float:
+        return self.now
