@@ -15,6 +15,7 @@ import structlog
 from bailiwick.app import home
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
+from bailiwick.app.export import exporters
 from bailiwick.app.history import TrailHistory
 from bailiwick.app.home import Deployment, Home, RootKey
 from bailiwick.app.observer import Observer
@@ -57,6 +58,9 @@ class World:
         self.observer = Observer(write, access_log=settings.access_log, slow=settings.slow_request)
         self.pipeline = Pipeline(ALL, self.environment, store, self.directory, self.observer)
         self._tracing = begin() if settings.traces else None
+        self.exporters = exporters(settings, trail.shelf) if trail else []
+        for exporter in self.exporters:
+            exporter.start()
         self._ended = threading.Event()
         self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
         self._usage.start()

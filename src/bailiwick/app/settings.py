@@ -13,6 +13,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +32,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
 Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
 DatabaseUrl = Annotated[str, Meta(pattern=r"\Apostgres(ql)?://")]
+HttpUrl = Annotated[str, Meta(pattern=r"\Ahttps?://[^\s/@]+(/\S*)?\Z")]
+SyslogUrl = Annotated[str, Meta(pattern=r"\A((udp|tcp)://[^\s/@]+|unix:///\S+)\Z")]
 Partition = Literal["aws", "aws-cn", "aws-us-gov"]
 
 
@@ -118,6 +121,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool,
         Meta(description="no answer leaves before its audit record is on disk, which takes longer"),
     ] = False
+    audit_export_files: Annotated[
+        Path | None, Meta(description="folder to which the audit trail is copied as JSON lines")
+    ] = None
+    audit_export_syslog: Annotated[
+        SyslogUrl | None,
+        Meta(description="syslog to send the audit trail to: udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH"),
+    ] = None
+    audit_export_otlp: Annotated[
+        HttpUrl | None,
+        Meta(description="URL of an OpenTelemetry collector (OTLP, HTTP, JSON) to send the audit trail to as logs"),
+    ] = None
+    audit_export_webhook: Annotated[HttpUrl | None, Meta(description="URL to POST the audit trail to, signed")] = (
+        None
+    )
+    audit_export_webhook_secret: Annotated[
+        Path | None, Meta(description="private file with the secret that signs for the webhook, 16 bytes or more")
+    ] = None
     name_policies: Annotated[
         bool, Meta(description="refusals name the managed policy that denied, as AWS began to do in 2026")
     ] = False
@@ -160,12 +180,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the address."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -283,6 +307,15 @@ def _check_together(settings: Settings) -> None:
         _ = settings.proxies
     except ValueError as error:
         raise SettingsError(f"`trusted_proxies`: {error}") from None
+    if (settings.audit_export_webhook is None) != (settings.audit_export_webhook_secret is None):
+        raise SettingsError("`audit_export_webhook` and `audit_export_webhook_secret` belong together: give both")
+    for name in ("audit_export_webhook", "audit_export_otlp"):
+        url = urlsplit(getattr(settings, name) or "")
+        if url.scheme == "http" and not (_is_loopback(url.hostname or "") or settings.plaintext_on_network):
+            raise SettingsError(
+                f"`{name}` would send the audit trail over the network without TLS; give an https URL, "
+                "or accept it with --plaintext-on-network"
+            )
     if settings.ephemeral and settings.workers > 1:
         raise SettingsError("`ephemeral` keeps everything in one process: it cannot have several workers")
     if settings.ephemeral and settings.data:
