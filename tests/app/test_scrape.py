@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edge_support import running
 from prometheus_client.parser import text_string_to_metric_families
 from test_serve import PATIENCE, Process, get
 
@@ -21,6 +22,7 @@ from bailiwick.app import environment, workers
 from bailiwick.app.gauges import gathered
 from bailiwick.app.home import RootKey, read_credentials
 from bailiwick.app.metrics import METRICS, Sample
+from bailiwick.app.protocol import refusals
 from bailiwick.app.scrape import scraped
 from bailiwick.app.server import ServerError, listen, server
 from bailiwick.app.settings import Settings
@@ -102,6 +104,16 @@ def test_a_process_tells_every_metric(tmp_path: Path) -> None:
     assert by_name["bailiwick_resident_bytes"].value > 10_000_000
     assert by_name["bailiwick_open_files"].value > 2
     assert by_name["bailiwick_workers"].value == 1
+
+
+def test_what_is_no_acceptable_http_is_counted_by_reason() -> None:
+    before = {refusal: tally.value for refusal, tally in refusals.items()}
+    with running() as serving:
+        serving.ask(b"GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n")
+        serving.ask(b"nonsense\r\n\r\n")
+    grown = {refusal.name for refusal, tally in refusals.items() if tally.value > before[refusal]}
+    assert sum(tally.value for tally in refusals.values()) == sum(before.values()) + 2
+    assert "MALFORMED" in grown
 
 
 class _Line:

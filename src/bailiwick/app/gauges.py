@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bailiwick import __version__
 from bailiwick.app import record
 from bailiwick.app.metrics import Sample
+from bailiwick.app.protocol import refusals
 from bailiwick.core.bounded import Use
 from bailiwick.core.policy import compile as policies
 from bailiwick.core.policy import patterns
@@ -31,6 +32,7 @@ def gathered(world: World, edge: Edge, server: Server) -> list[Sample]:
         *edge.samples(),
         Sample("bailiwick_connections", (), len(server.server_state.connections)),
         Sample("bailiwick_edge_requests", (), server.server_state.total_requests),
+        *(Sample("bailiwick_edge_refusals", (each.name.lower(),), tally.value) for each, tally in refusals.items()),
         *_caches(world),
         *_store(world),
         *_trail(world),

@@ -60,6 +60,7 @@ METRICS = (
     Metric("bailiwick_stage_seconds", "histogram", "Time of a stage, of one request in 128", ("stage",)),
     Metric("bailiwick_connections", "gauge", "Open connections"),
     Metric("bailiwick_edge_requests", "counter", "Requests answered on connections, probes included"),
+    Metric("bailiwick_edge_refusals", "counter", "What was no acceptable HTTP, by reason", ("reason",)),
     Metric("bailiwick_pool_waiting", "gauge", "Requests that wait for a thread"),
     Metric("bailiwick_pool_threads", "gauge", "Threads that there may be for requests that take longer"),
     Metric("bailiwick_cache_entries", "gauge", "Values held in memory", ("cache",)),

@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 
 from bailiwick.app.noise import noise
 from bailiwick.core import ids
+from bailiwick.measure import Tally
 
 log = structlog.get_logger()
 
@@ -50,6 +51,10 @@ class Refusal(Enum):
     TIMEOUT = 408, "The request did not arrive in time."
     URL_LENGTH = 414, "The request target is too long."
     HEAD_SIZE = 431, "The request has too many headers, or too large ones."
+
+
+refusals = {refusal: Tally() for refusal in Refusal}
+"""How often each was given in this process."""
 
 
 class Stage(Enum):
@@ -236,6 +241,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._stage is Stage.BODY:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        refusals[self._refusal].add()
         status, text = self._refusal.value
         request_id = ids.request_id(noise)
         log.info("refused at the edge", reason=self._refusal.name, status=status, request_id=request_id)
