@@ -74,6 +74,20 @@ class PostgresServer:
         self._process.send_signal(signal.SIGINT)
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Stop all of it where it is: the machine answers, the database does not."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+            os.kill(each, number)
+
     def end_connections(self) -> None:
         """End every connection to every database, as a proxy or a failover does."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from clients_support import ServerProcess, clean_environment
+from clients_support import ServerProcess, clean_environment, keys_of
 
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
+
+
+WRITES = 200 if os.environ.get("FAULTS_LONG") else 15
 
 
 @pytest.fixture
@@ -141,3 +145,47 @@ def test_a_damaged_page_is_refused_and_named_and_the_rest_goes_on(tmp_path: Path
     told = doctor(tmp_path / "data")
     assert "damaged" in told
     assert "restore a backup" in told
+
+
+def test_two_workers_under_heavy_writing_refuse_nobody(tmp_path: Path) -> None:
+    """Writers of two processes take turns; a policy that one changes is obeyed by both at the next request."""
+    server = ServerProcess(tmp_path / "data", workers=2).start()
+    failures: list[str] = []
+
+    def write(name: str) -> None:
+        iam = server.client("iam")
+        for number in range(WRITES):
+            try:
+                iam.create_user(UserName=f"{name}-{number}")
+            except ClientError as error:
+                failures.append(str(error))
+
+    try:
+        threads = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        iam = server.client("iam")
+        iam.create_user(UserName="u")
+        key = keys_of(iam, "u")
+        clients = [server.client("sts", key) for _ in range(6)]  # connections to both workers
+        while any(thread.is_alive() for thread in threads):
+            for status in ("Inactive", "Active"):
+                iam.update_access_key(UserName="u", AccessKeyId=key["aws_access_key_id"], Status=status)
+                for client in clients:
+                    assert accepted(client) == (status == "Active"), "obeyed at once"
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        pages = iam.get_paginator("list_users").paginate()
+        assert sum(len(page["Users"]) for page in pages) == 6 * WRITES + 1
+        assert (tmp_path / "data" / "bailiwick.db-wal").stat().st_size < 40 << 20
+    finally:
+        assert server.stop() == 0
+
+
+def accepted(client: Any) -> bool:
+    try:
+        client.get_caller_identity()
+    except ClientError as error:
+        return error.response["Error"]["Code"] != "InvalidClientTokenId"
+    return True

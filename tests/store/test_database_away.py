@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bailiwick.core.message import Response
-from bailiwick.store import Store
+from bailiwick.store import Store, postgres
 from postgres_server import PostgresServer, binaries
 from world import World, as_request
 
@@ -97,6 +97,25 @@ def test_a_database_that_has_lost_commits_is_believed(world: World, database: Po
     sts.get_caller_identity()
     database.end_connections()
     until(lambda: answer(world, sts, "get_caller_identity").status == 403)
+
+
+def test_a_database_that_hangs_holds_up_nobody_for_long(
+    world: World, database: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is there and it says nothing: known after a moment of silence, and over when it speaks again."""
+    monkeypatch.setattr(postgres, "_SILENCE", 0.6)
+    backend: Any = world.store._backend
+    iam, sts = world.client("iam"), world.client("sts")
+    settled(world.store)
+    sts.get_caller_identity()
+    database.freeze()
+    heard = backend._listener.heard
+    until(lambda: time.monotonic() - backend._listener.heard > 0.6)
+    assert answer(world, iam, "create_user", UserName="a").status == 503
+    assert sts.get_caller_identity()["Account"] == "123456789012"
+    database.thaw()
+    until(lambda: backend._listener.heard > heard + 0.6)
+    iam.create_user(UserName="a")
 
 
 def settled(store: Store) -> None:

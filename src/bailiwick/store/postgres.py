@@ -38,6 +38,7 @@ _CHANNEL = "bailiwick_change"
 _WRITERS = 0x6261696C697769  # the advisory lock of those who write: "bailiwi" in ASCII
 _POLL = 0.25
 _FIRST = 15.0  # seconds that the first contact may take
+_SILENCE = 2.0  # seconds after which a database that says nothing is taken to be away
 _AGAIN = 0.2  # seconds between attempts to connect
 _OPTIONS = {
     "connect_timeout": 3,
@@ -74,7 +75,8 @@ class Postgres:
             raise StoreUnavailable("the database does not answer")
 
     def connect(self, *, write: bool) -> Connection:
-        if self._listener.away:
+        listener = self._listener
+        if listener.away or time.monotonic() - listener.heard > _SILENCE:
             raise Aborted("the database cannot be reached; the server goes on by itself when it can")
         try:
             return self._begun(write=write)
