@@ -240,7 +240,8 @@ class Environment(msgspec.Struct, frozen=True):
 
     `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
     are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
-    where no audit trail is kept. `attempts` slows down who guesses at passwords and codes.
+    where no audit trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is the
+    address under which the world reaches this deployment, without a slash at its end.
     """
 
     partition: str
@@ -252,6 +253,7 @@ class Environment(msgspec.Struct, frozen=True):
     names_policies: bool = False
     history: History | None = None
     attempts: Attempts = msgspec.field(default_factory=Attempts)
+    public_url: str = "http://127.0.0.1:4577"
 
 
 class Call(msgspec.Struct):

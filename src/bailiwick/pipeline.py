@@ -201,7 +201,8 @@ class Pipeline:
         session = credential.caller.session
         if session is not None and session.kind in route.refuses and session.mfa is None:
             raise errors.UnknownToken("The security token included in the request is invalid.")
-        self.directory.usage.note(credential.caller, route.service.name, claim.region, received.now)
+        service, action = route.service.signing_name, route.operation.name
+        self.directory.usage.note(credential.caller, service, action, claim.region, received.now)
         return credential.caller
 
     def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:

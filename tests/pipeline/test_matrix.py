@@ -47,6 +47,7 @@ class Scene:
         iam.create_policy(PolicyName="p", PolicyDocument=POLICY)
         iam.create_instance_profile(InstanceProfileName="ip")
         iam.create_service_linked_role(AWSServiceName="batch.amazonaws.com")
+        iam.create_open_id_connect_provider(Url="https://example.org")
         self.key = kms.create_key()["KeyMetadata"]["Arn"]
         kms.create_alias(AliasName="alias/a", TargetKeyId=self.key)
         self.blob = kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]

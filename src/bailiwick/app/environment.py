@@ -52,6 +52,7 @@ class World:
             deployment.environment(ring),
             names_policies=settings.name_policies,
             history=TrailHistory(trail.shelf, trail) if trail else None,
+            public_url=settings.address,
         )
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere

@@ -29,6 +29,7 @@ _OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE}  # read elsewhere: neither is a 
 _OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Address = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$")]
 AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
 Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
 DatabaseUrl = Annotated[str, Meta(pattern=r"\Apostgres(ql)?://")]
@@ -162,6 +163,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=0, description="seconds at shutdown in which /readyz says no and requests are still answered"),
     ] = 0.0
+    public_url: Annotated[
+        Address | None,
+        Meta(
+            description="address under which others reach the server (https://iam.example.org), as an issuer of "
+            "tokens; host and port if not given",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),
@@ -171,6 +179,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def secure(self) -> bool:
         """Whether the server speaks TLS."""
         return self.tls_cert is not None
+
+    @property
+    def address(self) -> str:
+        """The address under which others reach the server, without a slash at its end."""
+        if self.public_url is not None:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
     @property
     def proxies(self) -> Proxies | None:

@@ -4,6 +4,7 @@ CoreError
 ├── ArnError                  text that is not an ARN
 ├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
 ├── PolicyError               a policy document that AWS would refuse, with AWS's text
+├── MetadataError             a SAML metadata document that is none, or of no use
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -31,6 +32,10 @@ class SealError(CoreError):
 
 class PolicyError(CoreError):
     """A policy document that AWS would refuse; `str(error)` is AWS's text."""
+
+
+class MetadataError(CoreError):
+    """A SAML metadata document that cannot be used; `str(error)` says why, as the end of a sentence."""
 
 
 class SignatureError(CoreError):

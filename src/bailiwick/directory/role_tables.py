@@ -30,6 +30,7 @@ deletion_task = Table(
     Column("account", string(12), nullable=False),
     Column("status", string(16), nullable=False),  # SUCCEEDED, for deletion does not wait here
     Column("created", Float, nullable=False),
+    Index("iam_deletion_task_account", "account", "created"),
 )
 
 # When a user or role last asked for an action, whether or not it was allowed.

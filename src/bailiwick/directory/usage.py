@@ -1,4 +1,4 @@
-"""When keys and roles were last used: noted in memory on the path, written in batches off it."""
+"""When keys, roles and actions were last used: noted in memory on the path, written in batches off it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from sqlalchemy import bindparam, update
 
 from bailiwick.api import Caller
 from bailiwick.core.formats import SessionKind
-from bailiwick.directory import tables
+from bailiwick.core.policy.question import PrincipalKind
+from bailiwick.directory import last_access, tables
 
 if TYPE_CHECKING:
     from bailiwick.store import Store
 
 _KeyUse = tuple[float, str, str]  # time, service, region
 _RoleUse = tuple[float, str]  # time, region
+_ActionUse = tuple[float, str]  # time, region
 
 
 class Usage:
@@ -25,9 +27,13 @@ class Usage:
         self._lock = Lock()
         self._keys: dict[str, _KeyUse] = {}
         self._roles: dict[str, _RoleUse] = {}
+        self._actions: dict[last_access.Key, _ActionUse] = {}
 
-    def note(self, caller: Caller, service: str, region: str, now: float) -> None:
-        """The caller has just made a verified request to `service`, signed for `region`."""
+    def note(self, caller: Caller, service: str, action: str, region: str, now: float) -> None:
+        """The caller has just made a verified request: an operation of `service`, signed for `region`."""
+        principal = caller.principal
+        if principal.kind is not PrincipalKind.ROOT:
+            self._actions[principal.unique_id, service, action] = (now, region)
         session = caller.session
         if session is None:
             if caller.access_key_id is not None:
@@ -40,9 +46,12 @@ class Usage:
         with self._lock:
             keys, self._keys = self._keys, {}
             roles, self._roles = self._roles, {}
-        if not keys and not roles:
+            actions, self._actions = self._actions, {}
+        if not keys and not roles and not actions:
             return
         with store.transaction(write=True) as transaction:
+            if actions:
+                last_access.write(transaction, actions)
             if keys:
                 columns = tables.access_key.c
                 statement = (

@@ -143,7 +143,11 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
 
 
 def _all(shape: Shape) -> str:
-    """Every constraint of a list's member, as AWS lists them when one is broken."""
+    """Every constraint of a list's member, as AWS lists them when one is broken.
+
+    That it must not be null was recorded of members with a pattern (`tagKeys`), and not of those without
+    (`clientIDList`, `thumbprintList`).
+    """
     found = []
     if shape.maximum is not None:
         found.append(f"Member must have length less than or equal to {int(shape.maximum)}")
@@ -153,7 +157,9 @@ def _all(shape: Shape) -> str:
         found.append(f"Member must satisfy regular expression pattern: {shape.pattern}")
     if shape.enum:
         found.append(f"{_ENUM}: [{', '.join(shape.enum)}]")
-    return ", ".join([*found, "Member must not be null"])
+    if shape.pattern or not found:
+        found.append("Member must not be null")
+    return ", ".join(found)
 
 
 def _worded(service: ServiceModel, constraint: str) -> str:

@@ -25,3 +25,9 @@ iam.refuse(
     "AcquireRole",
     "GetRoleTemplateVersion",
 )
+iam.refuse(
+    "reports on the use of services are made for one account: GenerateServiceLastAccessedDetails, per user, group, "
+    "role and policy",
+    "GenerateOrganizationsAccessReport",
+    "GetOrganizationsAccessReport",
+)

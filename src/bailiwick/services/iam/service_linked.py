@@ -113,7 +113,8 @@ def delete_service_linked_role(
     task = f"{_TASK}{service}/{role.name}/{ids.request_id(call.environment.noise)}"
     call.transaction.run(delete(tables.attachment).where(tables.attachment.c.owner_id == role.id))
     roles.forget(call, role)
-    call.transaction.run(delete(deletion_task).where(deletion_task.c.created < call.now - _TASKS_KEPT))
+    old = (deletion_task.c.account == role.account) & (deletion_task.c.created < call.now - _TASKS_KEPT)
+    call.transaction.run(delete(deletion_task).where(old))
     call.transaction.run(
         insert(deletion_task).values(id=task, account=role.account, status="SUCCEEDED", created=call.now)
     )

@@ -16,18 +16,18 @@ from bailiwick.analysis.asking import AskedWrongly, Asking
 from bailiwick.analysis.simulation import Simulated
 from bailiwick.api import Call, Target, nothing
 from bailiwick.core import arn
-from bailiwick.core.errors import ArnError, PolicyError
+from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import syntax
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.decide import Layers
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import LayerKind, Principal, PrincipalKind, Question, Rule, Value
 from bailiwick.directory import entities, organizations
-from bailiwick.services.iam import exclusions, paging, shapes
+from bailiwick.services.iam import exclusions, paging, principals, shapes
 from bailiwick.services.iam.applying import Applying, applying
 from bailiwick.services.iam.owners import Owner
 from bailiwick.services.iam.service import iam
-from bailiwick.services.iam.shapes import InvalidInputException, NoSuchEntityException
+from bailiwick.services.iam.shapes import InvalidInputException
 
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _KEY = re.compile(r"arn:[^:]*:kms:[^:]*:[^:]*:key/")
@@ -39,20 +39,7 @@ Simulation = shapes.SimulateCustomPolicyRequest | shapes.SimulatePrincipalPolicy
 
 def source_named(call: Call, request: Any) -> Target:
     """The user, group or role that PolicySourceArn names. The record is that entity."""
-    named = request.PolicySourceArn
-    try:
-        found = arn.parse(named)
-    except ArnError:
-        raise InvalidInputException(f"ARN {named} is not valid.") from None
-    kind, _, path = found.resource.partition("/")
-    read = {"user": entities.user, "group": entities.group, "role": entities.role}.get(kind)
-    if found.service != "iam" or read is None:
-        raise InvalidInputException(f"Invalid Entity Arn: {named} does not clearly define entity type and name.")
-    owner = read(call.transaction, call.account, path.rpartition("/")[2]) if found.account == call.account else None
-    if owner is not None and owner.arn(call.partition) != named:
-        owner = None
-    missing = NoSuchEntityException(f"The {kind} with name {path.rpartition('/')[2]} cannot be found.")
-    return Target(account=found.account or call.account, arn=named, record=owner, absent=None if owner else missing)
+    return principals.entity_at(call, request.PolicySourceArn)
 
 
 @iam.operation("SimulateCustomPolicy", on=nothing)

@@ -1,0 +1,52 @@
+"""When users and roles last asked for an action of a service, whether or not it was allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from bailiwick.api import Transaction
+from bailiwick.directory.role_tables import last_access
+
+_AT_ONCE = 500
+
+Key = tuple[str, str, str]  # the principal's unique id, the service's prefix, the name of the action
+
+
+class Use(NamedTuple):
+    """One action of one principal: when it was last asked for (epoch seconds), and for which region."""
+
+    principal_id: str
+    service: str
+    action: str
+    time: float
+    region: str
+
+
+def of(transaction: Transaction, principal_ids: Sequence[str]) -> Iterator[Use]:
+    """What these principals used, in no order."""
+    column = last_access.c
+    for start in range(0, len(principal_ids), _AT_ONCE):
+        some = principal_ids[start : start + _AT_ONCE]
+        for row in transaction.all(select(last_access).where(column.principal_id.in_(some))):
+            yield Use(row.principal_id, row.service, row.action, row.time, row.region)
+
+
+def write(transaction: Transaction, uses: Mapping[Key, tuple[float, str]]) -> None:
+    """Keep when (epoch seconds) and for which region each of these was last used."""
+    column = last_access.c
+    earlier = delete(last_access).where(
+        column.principal_id == bindparam("principal"),
+        column.service == bindparam("prefix"),
+        column.action == bindparam("name"),
+    )
+    transaction.run(earlier, [{"principal": p, "prefix": service, "name": name} for p, service, name in uses])
+    transaction.run(
+        insert(last_access),
+        [
+            {"principal_id": principal, "service": service, "action": name, "time": time, "region": region}
+            for (principal, service, name), (time, region) in uses.items()
+        ],
+    )
