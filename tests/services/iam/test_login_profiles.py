@@ -119,6 +119,14 @@ def test_a_user_changes_her_password(world: World, alice: Any) -> None:
     assert outcome(world, BETTER) is Outcome.OK
 
 
+def test_guessing_at_the_old_password_is_slowed_down(world: World, clock: Clock, alice: Any) -> None:
+    wrong = ("AccessDenied", "The old password was incorrect.")
+    for guess in ("a", "b", "c", "d", "e", GOOD):
+        assert refusal(alice.change_password, OldPassword=guess, NewPassword=BETTER) == wrong
+    clock.now += 30
+    alice.change_password(OldPassword=GOOD, NewPassword=BETTER)
+
+
 def test_only_users_with_a_password_change_one(world: World, iam: Any) -> None:
     assert refusal(iam.change_password, OldPassword=GOOD, NewPassword=BETTER)[0] == "InvalidUserType"
     iam.create_user(UserName="bob")

@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from still_clock import NOW, Clock
 
 from bailiwick.core import totp
+from bailiwick.core.message import Header, Request
 from bailiwick.directory import mfa
 from bailiwick.directory.credential_tables import mfa_device
 from world import World
@@ -340,6 +341,21 @@ def test_a_role_that_asks_for_mfa(world: World, clock: Clock, iam: Any, seed: by
     world.client("sts", with_mfa).assume_role(**wanted)
     without = session_of(sts.get_session_token())
     assert refusal(world.client("sts", without).assume_role, **wanted)[0] == "AccessDenied"
+
+
+def test_root_shows_a_code_too(world: World, iam: Any) -> None:
+    seed = create(iam)
+    iam.enable_mfa_device(UserName="root", SerialNumber=SERIAL, **codes(seed, NOW, -2))
+    session = session_of(world.client("sts").get_session_token(SerialNumber=SERIAL, TokenCode=code(seed, NOW)))
+    assert world.client("iam", session).list_mfa_devices()["MFADevices"][0]["UserName"] == "root"
+
+
+def test_a_request_with_a_code_leaves_the_event_loop(world: World) -> None:
+    """It waits for the database, and what is without one need not."""
+    for body, quick in (("", True), ("&TokenCode=123456&SerialNumber=" + SERIAL, False)):
+        form = f"Action=GetSessionToken&Version=2011-06-15{body}".encode()
+        headers = (Header("host", "h"), Header("content-type", "application/x-www-form-urlencoded"))
+        assert world.pipeline.receive(Request("POST", "/", "", headers, form)).quick is quick
 
 
 def test_codes_and_seeds_are_not_written_down(world: World, iam: Any, seed: bytes) -> None:

@@ -95,7 +95,7 @@ def oneself(call: Call, request: shapes.ChangePasswordRequest) -> Target:
 @iam.operation("ChangePassword", on=oneself, writes=True)
 def change_password(call: Call, request: shapes.ChangePasswordRequest, user: User) -> None:
     profile = _profile(call, user)
-    if not passwords.matches(profile, request.OldPassword):
+    if not _knows(call, profile, request.OldPassword):
         raise AccessDenied("The old password was incorrect.")
     policy = _check_rules(call, user, request.NewPassword)
     if passwords.state(profile, policy, call.now) is Outcome.LOCKED:
@@ -107,6 +107,18 @@ def change_password(call: Call, request: shapes.ChangePasswordRequest, user: Use
         raise PasswordPolicyViolationException(
             "Policy constraint violation with password reuse prevention during password change"
         )
+
+
+def _knows(call: Call, profile: LoginProfile, password: str) -> bool:
+    """Whether this is the password. Who guesses wrong again and again is told no for a while, whatever she says."""
+    attempts, key = call.environment.attempts, f"change-password:{profile.owner_id}"
+    if attempts.waits(key, call.now):
+        return False
+    if not passwords.matches(profile, password):
+        attempts.failed(key, call.now)
+        return False
+    attempts.succeeded(key)
+    return True
 
 
 def granted_to_users(call: Call, action: str) -> Layer | None:
