@@ -20,10 +20,10 @@ from bailiwick.core.message import Header, Request
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+@pytest.fixture(params=["files", "database"])
+def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command, on a data folder whose server has refused two requests and ended."""
-    settings = Settings(data=tmp_path)
+    settings = Settings(data=tmp_path, audit_store=request.param)
     found = home.open_home(tmp_path, settings, {})
     with closing(environment.on_folder(found, settings)) as world:
         for name in ("ListUsers", "ListRoles"):
@@ -31,6 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             body = f"Action={name}&Version=2010-05-08".encode()
             world.pipeline.handle(Request("POST", "/", "", headers, body, "192.0.2.7"))
     monkeypatch.setenv("BAILIWICK_DATA", str(tmp_path))
+    monkeypatch.setenv("BAILIWICK_AUDIT_STORE", request.param)
     monkeypatch.setenv("COLUMNS", "200")
     return lambda *arguments: CliRunner().invoke(app, ["audit", *arguments], catch_exceptions=False)
 
@@ -58,6 +59,8 @@ def test_anybody_can_verify_with_the_public_key(run: Run) -> None:
 
 def test_a_changed_trail(run: Run, tmp_path: Path) -> None:
     files = list((tmp_path / "audit").glob("*.jsonl"))
+    if not files:
+        pytest.skip("tests/trail changes what is in the database")
     text = files[0].read_bytes()
     files[0].write_bytes(text.replace(b"192.0.2.7", b"192.0.2.8", 1))
     result = run("verify")

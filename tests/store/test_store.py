@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import create_engine, func, insert, inspect, select, text
 from sqlalchemy.pool import NullPool
 
-import bailiwick.services  # noqa: F401  (declares every table)
+import bailiwick.services
+import bailiwick.trail.tables  # noqa: F401  (each declares its tables)
 from bailiwick.directory import tables
 from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
 from bailiwick.store.schema import change, metadata

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import io
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, select, update
 
-from bailiwick.trail import digest
+from bailiwick.store import Store
+from bailiwick.trail import digest, tables
+from bailiwick.trail.database import Database
 from bailiwick.trail.digest import BadDigest, Signer
 from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
@@ -28,9 +34,19 @@ BEGIN = datetime(2026, 11, 24, 4, tzinfo=UTC)
 SIGNER = Signer(b"s" * 32)
 
 
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Files(tmp_path)
+@pytest.fixture(params=["files", "database", "postgresql"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
+    """Both places of a trail."""
+    if request.param == "files":
+        yield Files(tmp_path)
+        return
+    store = (
+        Store.in_memory()
+        if request.param == "database"
+        else Store(request.getfixturevalue("postgres_server").new_database())
+    )
+    with closing(store):
+        yield Database(store, tmp_path / "indexes", now=lambda: BEGIN.timestamp() + 5000)
 
 
 def record(number: int, **more: Any) -> bytes:
@@ -199,12 +215,16 @@ def test_a_digest_is_due_when_the_hour_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bounds", [{"keep_days": 1}, {"keep_bytes": 2500}])
-def test_retention_removes_the_oldest_and_says_so(shelf: Shelf, bounds: dict[str, int]) -> None:
+def test_retention_removes_the_oldest_and_says_so(
+    shelf: Shelf, bounds: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = BEGIN.timestamp()
     names = []
     keeper = Keeper(shelf, SIGNER, now=lambda: now, **bounds)
     for day in range(4):
         then = now - (3 - day) * 86400
+        if isinstance(shelf, Database):
+            monkeypatch.setattr(shelf, "_now", lambda then=then: then)
         made = filled(shelf, [record(n) for n in range(3)], at=then - now)
         names.append(made.state.name)
         if isinstance(shelf, Files):
@@ -309,6 +329,74 @@ def test_a_spoilt_index_is_made_anew(tmp_path: Path) -> None:
     for spoilt in (b"", b"BWTIDX2\n", kept.read_bytes()[:-8], b"x" + kept.read_bytes()[1:]):
         kept.write_bytes(spoilt)
         assert len(found(shelf, query)) == 1
+
+
+# -- In the database ----------------------------------------------------------------------------------------
+
+
+def test_every_bit_counts_in_the_database() -> None:
+    with closing(Store.in_memory()) as store:
+        shelf = Database(store)
+        filled(shelf, [record(0), record(1), record(2)])
+        with store.transaction() as transaction:
+            ((whole,),) = transaction.all(select(tables.block.c.data))
+        for bit in range(0, len(whole) * 8, 41):
+            changed = bytearray(whole)
+            changed[bit // 8] ^= 1 << (bit % 8)
+            with store.transaction(write=True) as transaction:
+                transaction.run(update(tables.block).values(data=bytes(changed)))
+            assert report(shelf).problems, bit
+
+
+def test_a_block_that_was_taken_away_is_missed(shelf: Shelf) -> None:
+    if isinstance(shelf, Files):
+        pytest.skip("files have no such blocks")
+    made = filled(shelf, [record(0)], [record(1)], [record(2)])
+    with shelf._store.transaction(write=True) as transaction:
+        transaction.run(delete(tables.block).where(tables.block.c.start > len(record(0)) * 2))
+    (problem,) = report(shelf).problems
+    assert re.fullmatch(rf"{made.state.name}: \d+ bytes, where {made.state.bytes} were written", problem)
+
+
+def test_large_batches_become_several_blocks_that_are_chained() -> None:
+    with closing(Store.in_memory()) as store:
+        shelf = Database(store)
+        filled(shelf, [record(n, userAgent="x" * 50_000) for n in range(7)])
+        with store.transaction() as transaction:
+            assert len(transaction.all(select(tables.block.c.start))) == 4
+        told = report(shelf)
+        assert (told.records, told.problems) == (7, [])
+        assert len(found(shelf, Query(("readOnly=true",)))) == 7
+
+
+def test_a_commit_whose_answer_was_lost_is_not_written_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Store.in_memory()) as store:
+        shelf = Database(store)
+        made = shelf.begin(BEGIN)
+        made.append([record(0)])
+        before = made.state
+        made.append([record(1)])
+        made._size, made._records, made._chain = before.bytes, before.records, base64.b64decode(before.chain)
+        made.append([record(1)])  # as the thread does that did not hear of the commit
+        assert [json.loads(line)["requestID"] for line in shelf.lines(made.name)] == ["r-0", "r-1"]
+        assert report(shelf).problems == []
+
+
+def test_a_writer_that_was_taken_for_dead_begins_anew() -> None:
+    clock = [BEGIN.timestamp()]
+    with closing(Store.in_memory()) as store:
+        shelf = Database(store, now=lambda: clock[0])
+        slow = shelf.begin(BEGIN)
+        slow.append([record(0)])
+        Keeper(shelf, SIGNER, now=lambda: clock[0]).sign(None)
+        slow.append([record(1)])  # it was not taken over: it is alive
+        clock[0] += 3 * 3600
+        Keeper(shelf, SIGNER, now=lambda: clock[0]).sign(None)
+        with pytest.raises(OSError, match="ended this segment") as refused:
+            slow.append([record(2)])
+        assert refused.value.errno == errno.ESTALE
+        told = report(shelf)
+        assert (told.vouched, told.problems) == (2, [])
 
 
 # -- Positions of followers ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`bailiwick audit`: the audit trail verified and searched, while servers write it."""
+"""`bailiwick audit`: the audit trail verified and searched, in files or in the database, while servers write it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bailiwick.app import keyring
+from bailiwick.app import home, keyring
 from bailiwick.app.home import HomeError
 from bailiwick.app.place import shelf_of, signer_of
 from bailiwick.app.settings import Settings, SettingsError, data_folder, load
+from bailiwick.store import Store
 from bailiwick.trail.index import WORDS, user_of
 from bailiwick.trail.search import Query, Search
 from bailiwick.trail.segment import record_in
@@ -48,9 +49,20 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 @contextmanager
 def trail_of(config: Path | None, data: Path | None, folder: Path | None) -> Iterator[tuple[Shelf, Settings]]:
-    """The trail that the settings name. Raises SettingsError."""
+    """The trail that the settings name. Raises HomeError where there is none."""
     settings = load({"data": data, "audit": folder}, os.environ, config)
-    yield shelf_of(settings, data_folder(settings, os.environ)), settings
+    where, store = data_folder(settings, os.environ), None
+    if settings.audit_store == "database" and folder is None:
+        if not (settings.database or (where / home.DATABASE).exists()):
+            raise HomeError(f"there is no deployment in {where}; `bailiwick serve` or `bailiwick init` makes one")
+        store = Store(settings.database or where)
+    else:
+        settings = msgspec.structs.replace(settings, audit_store="files")
+    try:
+        yield shelf_of(settings, where, store), settings
+    finally:
+        if store is not None:
+            store.close()
 
 
 @audit.command()

@@ -107,7 +107,7 @@ class World:
 def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
     store = Store(found.database)
-    trail = _trail(shelf_of(settings, found.folder), found.ring, settings)
+    trail = _trail(shelf_of(settings, found.folder, store), found.ring, settings)
     return World(found.deployment, found.ring, store, trail, settings)
 
 
@@ -137,7 +137,7 @@ def in_memory(settings: Settings) -> Ephemeral:
     ring, store = KeyRing(os.urandom(ROOT_KEY_BYTES)), Store.in_memory()
     with store.transaction(write=True) as transaction:
         deployment, root = home.begin(transaction, settings, ring, adopted)
-    shelf = shelf_of(settings, None)
+    shelf = shelf_of(settings, None, store)
     trail = _trail(shelf, ring, settings) if shelf else None
     return Ephemeral(World(deployment, ring, store, trail, settings), root)
 

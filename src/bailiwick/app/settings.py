@@ -108,6 +108,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         Meta(description="folder of the audit trail; without it `audit` in the data folder (none if ephemeral)"),
     ] = None
+    audit_store: Annotated[
+        Literal["files", "database"],
+        Meta(description="where the audit trail is kept: `files` in its folder, or the `database`"),
+    ] = "files"
     audit_rotate_bytes: Annotated[
         int,
         Meta(ge=4096, le=4 << 30, description="size at which a new audit file is begun; each day begins one too"),

@@ -1,4 +1,4 @@
-"""Where a trail lies, and what such a place can do. There is one kind: files (files.py)."""
+"""Where a trail lies: what files (files.py) and the database (database.py) both can do."""
 
 from __future__ import annotations
 

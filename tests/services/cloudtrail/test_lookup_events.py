@@ -15,7 +15,9 @@ from botocore.exceptions import ClientError
 from bailiwick.app.audit import Trail
 from bailiwick.app.history import TrailHistory
 from bailiwick.pipeline import Event
+from bailiwick.trail.database import Database
 from bailiwick.trail.files import Files
+from bailiwick.trail.shelf import Shelf
 from world import ACCOUNT, World
 
 OTHER = "444455556666"
@@ -24,10 +26,10 @@ OTHER = "444455556666"
 class Recorded(World):
     """A world that keeps an audit trail, and a clock that can be set."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         self.clock = float(int(datetime.now(UTC).timestamp()))
         super().__init__(now=lambda: self.clock)
-        shelf = Files(folder)
+        shelf: Shelf = Files(folder) if kind == "files" else Database(self.store, folder)
         self.trail = Trail(shelf)
         self.environment = msgspec.structs.replace(self.environment, history=TrailHistory(shelf, self.trail))
         self.pipeline.environment = self.environment
@@ -41,9 +43,9 @@ class Recorded(World):
         return [event["EventName"] for event in client.lookup_events(**asked)["Events"]]
 
 
-@pytest.fixture
-def recorded(tmp_path: Path) -> Iterator[Recorded]:
-    made = Recorded(tmp_path)
+@pytest.fixture(params=["files", "database"])
+def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recorded]:
+    made = Recorded(tmp_path, request.param)
     yield made
     made.trail.close()
 
