@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, LargeBinary, MetaData, String, Table, create_engine, select
+from sqlalchemy import Boolean, Connection, LargeBinary, MetaData, String, Table, create_engine, select
 from sqlalchemy.pool import NullPool
 
-import bailiwick.services  # noqa: F401  (declares every table)
+import bailiwick.services
+import bailiwick.trail.tables  # noqa: F401  (each declares its tables)
 from bailiwick.store import Store, migrate
 from bailiwick.store.schema import metadata
 from bailiwick.store.sqlite import FILE
@@ -50,6 +51,8 @@ def row_of(table: Table, number: int) -> dict[str, Any]:
 
 
 def _value(kind: Any, number: int) -> Any:
+    if isinstance(kind, Boolean):
+        return number % 2 == 1
     if isinstance(kind, LargeBinary):
         return bytes([number]) * 40
     if isinstance(kind, String):
