@@ -77,7 +77,7 @@ _TOLD = frozenset(
 )
 
 
-_OF_NO_ACCOUNT = (PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS)
+_PROVIDER, _ANONYMOUS = PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS  # who are of no account
 
 
 def owners_of(event: Event) -> tuple[str, ...]:
@@ -86,10 +86,12 @@ def owners_of(event: Event) -> tuple[str, ...]:
     A call that was refused is its caller's alone (facts/kms.md section 18).
     """
     targets, caller = event.targets, event.caller
-    if not targets or caller is None or caller.kind in _OF_NO_ACCOUNT:
+    if not targets or caller is None:
         return ()
-    own = caller.account
+    own = caller.principal.account
     if len(targets) == 1 and targets[0].account == own:
+        return ()
+    if caller.kind is _PROVIDER or caller.kind is _ANONYMOUS:
         return ()
     if event.ruling is None or not event.ruling.decision.allowed or event.error is not None:
         return ()
@@ -102,7 +104,7 @@ def owners_of(event: Event) -> tuple[str, ...]:
     )
 
 
-def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET, owner: str | None = None) -> bytes:
+def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner: str | None = None) -> bytes:
     """The record of `event` as JSON; `noise` makes its event id.
 
     `shared` is the id of an event of which several accounts have a record; `owner` is the account this one is for,
@@ -110,7 +112,11 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET,
     """
     route, caller, error = event.route, event.caller, event.error
     changes = route is not None and route.operation.writes
-    told = route is not None and (changes or route.operation.name in _TOLD)
+    if owner is not None or caller is None:
+        recipient = owner
+    else:
+        kind = caller.principal.kind
+        recipient = _taken(event) if kind is _PROVIDER or kind is _ANONYMOUS else caller.principal.account
     record = Record(
         user_identity=_identity(caller, event.access_key_id) if owner is None else _stranger(caller),
         event_time=_time(event.time),
@@ -121,7 +127,11 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET,
         user_agent=event.user_agent[:_MAX_TEXT],
         request_parameters=loggable(route.service, route.model.input, event.request) if route else None,
         # CloudTrail leaves the answer of a read and of a cryptographic operation out.
-        response_elements=loggable(route.service, route.model.output, event.response) if route and told else None,
+        response_elements=(
+            loggable(route.service, route.model.output, event.response)
+            if route and (changes or route.operation.name in _TOLD)
+            else None
+        ),
         request_id=event.request_id,
         event_id=ids.request_id(noise),
         read_only=not changes,
@@ -130,10 +140,11 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET,
             for target in event.targets
             if target.arn != "*" and (owner is None or target.account == owner)
         ],
-        recipient_account_id=owner or _recipient(event),
-        shared_event_id=shared,
+        recipient_account_id=recipient,
         bailiwick=_ours(event.ruling if owner is None else None),
     )
+    if shared is not None:
+        record.shared_event_id = shared
     if error is not None:
         spoken = route.service.protocol if route else "query"
         record.error_code = form_of(error, spoken)[0]
@@ -141,13 +152,9 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | UnsetType = UNSET,
     return _encoder.encode(record)
 
 
-def _recipient(event: Event) -> str | None:
-    """Whose record it is: the caller's account, or that of the role which someone of no account wants to take."""
-    if event.caller is None:
-        return None
-    if event.caller.kind in _OF_NO_ACCOUNT:
-        return event.targets[0].account if event.targets else None
-    return event.caller.account
+def _taken(event: Event) -> str | None:
+    """The account of the role which someone of no account wants to take: the record is that account's."""
+    return event.targets[0].account if event.targets else None
 
 
 def _stranger(caller: Caller | None) -> msgspec.Raw:
