@@ -289,6 +289,7 @@ class Call(msgspec.Struct):
 Finder = Callable[[Call, Any], Target]
 Handler = Callable[[Call, Any, Any], Any]
 Quick = bool | Callable[[Request], bool]
+Chore = Callable[[Transaction, Environment, float], None]
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -342,6 +343,15 @@ class Service:
         self.rules = rules
         self.operations: dict[str, Operation] = {}
         self.refusals: dict[str, str] = {}
+        self.chores: list[Chore] = []
+
+    def chore(self, work: Chore) -> Chore:
+        """Register work that comes due by itself: it is done about every minute, by any process of several.
+
+        It does little at once, and doing it twice must do no harm.
+        """
+        self.chores.append(work)
+        return work
 
     def refuse(self, reason: str, *names: str) -> None:
         """Say why operations of the model are not offered: a clause that completes `NAME is not offered here: `.

@@ -35,6 +35,7 @@ from bailiwick.trail.shelf import Shelf
 
 log = structlog.get_logger()
 
+_CHORES_PAUSE = 60.0  # seconds between rounds of what comes due by itself
 _USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used
 
 
@@ -63,8 +64,12 @@ class World:
         for exporter in self.exporters:
             exporter.start()
         self._ended = threading.Event()
-        self._usage = threading.Thread(target=self._write_usage, name="usage", daemon=True)
-        self._usage.start()
+        self._threads = [
+            threading.Thread(target=self._write_usage, name="usage", daemon=True),
+            threading.Thread(target=self._do_chores, name="chores", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def edge(self, settings: Settings, own: Mapping[tuple[str, str], Own] | None = None) -> Edge:
         """The way in, with further handlers by method and path."""
@@ -87,7 +92,8 @@ class World:
     def close(self) -> None:
         """Write what is still in memory, and let go of everything."""
         self._ended.set()
-        self._usage.join()
+        for thread in self._threads:
+            thread.join()
         if self.trail:
             self.trail.close()
         if self._tracing:
@@ -102,6 +108,17 @@ class World:
                 self.directory.usage.flush(self.store)
             except StoreError as error:
                 log.warning("the last use of keys could not be noted", reason=str(error))
+
+    def _do_chores(self) -> None:
+        while not self._ended.wait(_CHORES_PAUSE):
+            for chore in (chore for service in ALL for chore in service.chores):
+                try:
+                    with self.store.transaction(write=True) as transaction:
+                        chore(transaction, self.environment, self.environment.now())
+                except StoreError as error:
+                    log.warning("a chore is put off", chore=chore.__name__, reason=str(error))
+                except Exception as error:  # the others must be done all the same
+                    log.error("a chore failed", chore=chore.__name__, exc_info=error)
 
 
 def on_folder(found: Home, settings: Settings) -> World:

@@ -4,9 +4,9 @@
     0       4      magic "BWKC"
     4       1      version, 1
     5       1      algorithm, 1: SP 800-108 counter KDF with HMAC-SHA-256, then AES-256-GCM
-    6       1      flags, 0
+    6       1      flags: 1 if the key's id is that of a multi-Region key, else 0
     7       6      the key's account, as a number, big-endian
-    13      16     the key's id, the 16 bytes of its UUID
+    13      16     the key's id: the 16 bytes of its UUID, or of what follows `mrk-`
     29      32     the id of the key's material
     61      16     salt of the message key
     77      12     nonce
@@ -29,7 +29,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MESSAGES = 1 << 20
 MAX_CONTEXT_BYTES = 8192
-_PREFIX = b"BWKC\x01\x01\x00"
+_PREFIX = b"BWKC\x01\x01"
+_SINGLE, _MULTI = b"\x00", b"\x01"
+_MRK = "mrk-"
 _HEADER = 89
 _SALT, _NONCE, _TAG = 16, 12, 16
 
@@ -79,8 +81,9 @@ class Sealing:
         start = b"".join(
             (
                 _PREFIX,
+                _MULTI if self._origin.key_id.startswith(_MRK) else _SINGLE,
                 int(self._origin.account).to_bytes(6, "big"),
-                uuid.UUID(self._origin.key_id).bytes,
+                uuid.UUID(self._origin.key_id.removeprefix(_MRK)).bytes,
                 bytes.fromhex(self._origin.material_id),
                 salt,
             )
@@ -90,12 +93,14 @@ class Sealing:
 
 def read(blob: bytes) -> Origin:
     """What a ciphertext says of its origin; nothing is authenticated yet. Raises BadCiphertext."""
-    if len(blob) < _HEADER + _TAG or not blob.startswith(_PREFIX):
+    flags = blob[6:7]
+    if len(blob) < _HEADER + _TAG or not blob.startswith(_PREFIX) or flags not in (_SINGLE, _MULTI):
         raise BadCiphertext
     account = int.from_bytes(blob[7:13], "big")
     if account >= 10**12:
         raise BadCiphertext
-    return Origin(f"{account:012d}", str(uuid.UUID(bytes=blob[13:29])), blob[29:61].hex())
+    key_id = _MRK + blob[13:29].hex() if flags == _MULTI else str(uuid.UUID(bytes=blob[13:29]))
+    return Origin(f"{account:012d}", key_id, blob[29:61].hex())
 
 
 def open_blob(material: bytes, blob: bytes, context: Mapping[str, str] | None) -> bytes:

@@ -6,12 +6,33 @@ import json
 import uuid
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from bailiwick.api import Call, Target, ValidationError, nothing
+from bailiwick.api import Call, Environment, Target, Transaction, ValidationError, nothing
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import grants, material, paging, policies, records, shapes, specs, states, tables, tags
-from bailiwick.services.kms.records import DISABLED, ENABLED, PENDING_DELETION, Key
+from bailiwick.services.kms import (
+    grants,
+    material,
+    multi_region,
+    paging,
+    policies,
+    records,
+    shapes,
+    specs,
+    states,
+    tables,
+    tags,
+)
+from bailiwick.services.kms.records import (
+    AWS_KMS,
+    DISABLED,
+    ENABLED,
+    EXTERNAL,
+    PENDING_DELETION,
+    PENDING_IMPORT,
+    PENDING_REPLICA_DELETION,
+    Key,
+)
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import UnsupportedOperationException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
@@ -19,7 +40,6 @@ from bailiwick.services.kms.targets import key_named, key_or_alias_named
 
 _DAY = 86400
 _DEFAULT_WINDOW = 30
-_ORIGIN = "AWS_KMS"
 
 # Which member of KeyMetadata lists the algorithms, by usage.
 _LISTED = {
@@ -36,8 +56,11 @@ def listed_algorithms(spec: str, usage: str) -> dict[str, list[str]]:
     return {_LISTED[usage]: list(specs.algorithms(spec, usage))}
 
 
-def metadata(key: Key) -> shapes.KeyMetadata:
+def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
     """A key as DescribeKey shows it (facts/kms.md section 2.3)."""
+    has_material = key.material in key.materials and key.state != PENDING_IMPORT
+    imported = key.origin == EXTERNAL and has_material
+    model = "KEY_MATERIAL_DOES_NOT_EXPIRE" if key.expires is None else "KEY_MATERIAL_EXPIRES"
     return shapes.KeyMetadata(
         AWSAccountId=key.account,
         KeyId=key.id,
@@ -52,8 +75,12 @@ def metadata(key: Key) -> shapes.KeyMetadata:
         KeyManager="CUSTOMER",
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
-        MultiRegion=False,
-        CurrentKeyMaterialId=key.material if specs.is_symmetric(key.spec) else None,
+        ValidTo=key.expires if imported else None,
+        ExpirationModel=model if imported else None,
+        MultiRegion=key.primary_region is not None,
+        MultiRegionConfiguration=multi_region.configuration(transaction, key),
+        PendingDeletionWindowInDays=multi_region.pending_window(key),
+        CurrentKeyMaterialId=key.material if specs.is_symmetric(key.spec) and has_material else None,
         **listed_algorithms(key.spec, key.usage),  # type: ignore[arg-type]  # one of five members of one type
     )
 
@@ -64,7 +91,7 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
         **tags.of_request(request.Tags),
         "kms:keyspec": _spec(request),
         "kms:keyusage": request.KeyUsage or specs.ENCRYPT,
-        "kms:keyorigin": request.Origin or _ORIGIN,
+        "kms:keyorigin": request.Origin or AWS_KMS,
         "kms:multiregion": "true" if request.MultiRegion else "false",
         "kms:bypasspolicylockoutsafetycheck": "true" if request.BypassPolicyLockoutSafetyCheck else "false",
         "kms:calleraccount": call.account,
@@ -76,13 +103,14 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
 @kms.operation("CreateKey", on=new_key, writes=True)
 def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> shapes.CreateKeyResponse:
     spec, usage = _kind(request)
-    entropy = call.environment.entropy
-    made = material.generate(spec, entropy)  # which can take long, so before the transaction is opened
-    key_id = str(uuid.UUID(bytes=entropy(16), version=4))
+    entropy, imported = call.environment.entropy, request.Origin == EXTERNAL
+    # What can take long is done before the transaction is opened.
+    made = None if imported else material.generate(spec, entropy)
+    key_id = f"mrk-{entropy(16).hex()}" if request.MultiRegion else str(uuid.UUID(bytes=entropy(16), version=4))
     arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
     policy = request.Policy or policies.default(call)
     pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
-    material_id, created = entropy(32).hex(), round(call.now, 3)
+    material_id, created = "" if made is None else entropy(32).hex(), round(call.now, 3)
     call.transaction.run(
         insert(tables.key).values(
             arn=arn,
@@ -90,33 +118,35 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
             region=call.region,
             id=key_id,
             description=request.Description or "",
-            state=ENABLED,
+            state=PENDING_IMPORT if imported else ENABLED,
             spec=spec,
             usage=usage,
-            origin=_ORIGIN,
+            origin=request.Origin or AWS_KMS,
             created=created,
             material=material_id,
             policy=policy,
             pins=json.dumps(pins),
+            primary_region=call.region if request.MultiRegion else None,
         )
     )
-    call.transaction.run(
-        insert(tables.material).values(
-            key_arn=arn,
-            id=material_id,
-            sealed=records.seal_material(call.environment, arn, material_id, made),
-            created=created,
+    if made is not None:
+        call.transaction.run(
+            insert(tables.material).values(
+                key_arn=arn,
+                id=material_id,
+                sealed=records.seal_material(call.environment, arn, material_id, made),
+                created=created,
+            )
         )
-    )
     tags.put(call.transaction, arn, request.Tags)
     call.transaction.changed(records.topic(arn))
-    return shapes.CreateKeyResponse(KeyMetadata=metadata(_reloaded(call, arn)))
+    return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
 
 
 @kms.operation("DescribeKey", on=key_or_alias_named, quick=True)
 def describe_key(call: Call, request: shapes.DescribeKeyRequest, key: Key) -> shapes.DescribeKeyResponse:
     grants.check_tokens(call, request.GrantTokens)
-    return shapes.DescribeKeyResponse(KeyMetadata=metadata(key))
+    return shapes.DescribeKeyResponse(KeyMetadata=metadata(call.transaction, key))
 
 
 @kms.operation("ListKeys", on=nothing)
@@ -176,6 +206,11 @@ def schedule_key_deletion(
     if not 7 <= days <= 30:
         raise ValidationError("PendingWindowInDays must be between 7 and 30 (inclusive).")
     states.check("ScheduleKeyDeletion", key)
+    if multi_region.has_replicas(call.transaction, key):
+        _update(call, key, state=PENDING_REPLICA_DELETION, deletion_days=days)
+        return shapes.ScheduleKeyDeletionResponse(
+            KeyId=key.arn, KeyState=PENDING_REPLICA_DELETION, PendingWindowInDays=days
+        )
     deletion = round(call.now + days * _DAY, 3)
     _update(call, key, state=PENDING_DELETION, deletion=deletion)
     return shapes.ScheduleKeyDeletionResponse(
@@ -188,7 +223,8 @@ def cancel_key_deletion(
     call: Call, request: shapes.CancelKeyDeletionRequest, key: Key
 ) -> shapes.CancelKeyDeletionResponse:
     states.check("CancelKeyDeletion", key)
-    _update(call, key, state=DISABLED, deletion=None)
+    whole = key.material in key.materials
+    _update(call, key, state=DISABLED if whole else PENDING_IMPORT, deletion=None, deletion_days=None)
     return shapes.CancelKeyDeletionResponse(KeyId=key.arn)
 
 
@@ -215,11 +251,25 @@ def _kind(request: shapes.CreateKeyRequest) -> tuple[str, str]:
     usage = request.KeyUsage or specs.ENCRYPT
     if usage not in specs.SPECS[spec]:
         raise ValidationError(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
-    if request.Origin not in (None, _ORIGIN) or request.CustomKeyStoreId or request.XksKeyId:
-        raise UnsupportedOperationException("Keys of another origin than AWS_KMS are not supported yet.")
-    if request.MultiRegion:
-        raise UnsupportedOperationException("Multi-Region keys are not supported yet.")
+    if request.Origin not in (None, *states.ORIGINS) or request.CustomKeyStoreId or request.XksKeyId:
+        raise UnsupportedOperationException("Keys in custom key stores are not supported here.")
+    if request.Origin == EXTERNAL and spec.startswith("ML_"):
+        raise UnsupportedOperationException(f"Key material for keys of the spec {spec} cannot be imported.")
     return spec, usage
+
+
+@kms.chore
+def delete_what_is_due(transaction: Transaction, environment: Environment, now: float) -> None:
+    """Delete keys whose waiting period is over, with everything that is theirs. No call has seen them since."""
+    column = tables.key.c
+    due = transaction.all(select(tables.key).where(column.deletion <= now).order_by(column.deletion).limit(100))
+    for row in due:
+        aliases = transaction.all(select(tables.alias.c.arn).where(tables.alias.c.key_arn == row.arn))
+        for table in (tables.alias, tables.grant, tables.tag, tables.material):
+            transaction.run(delete(table).where(table.c.key_arn == row.arn))
+        transaction.run(delete(tables.key).where(column.arn == row.arn))
+        transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))
+        multi_region.replica_is_gone(transaction, row, now)
 
 
 def _update(call: Call, key: Key, **values: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -71,6 +72,15 @@ def _new_pair(spec: str) -> Private:
 def private(material: bytes) -> Private:
     """The private key in stored material. It was checked when it came in: reading it again need not."""
     return cast(Private, load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True))
+
+
+def checked(material: bytes) -> Private | None:
+    """The private key in material from outside, all of it checked; None for what is none, or is not stored so."""
+    try:
+        found = cast(Private, load_der_private_key(material, None))
+        return found if isinstance(found, Private) else None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def public_der(of: Private) -> bytes:

@@ -23,6 +23,10 @@ from bailiwick.services.kms.material import Private
 ENABLED = "Enabled"
 DISABLED = "Disabled"
 PENDING_DELETION = "PendingDeletion"
+PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
+PENDING_IMPORT = "PendingImport"
+AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
+CURRENT, NON_CURRENT, PENDING_ROTATION = "CURRENT", "NON_CURRENT", "PENDING_ROTATION"
 _PURPOSE = "kms-material"
 
 
@@ -50,6 +54,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Value]
     materials: dict[str, bytes]
     has_grants: bool
+    deletion_days: int | None = None
+    rotation_days: int | None = None
+    rotation_due: float | None = None
+    primary_region: str | None = None
+    expires: float | None = None  # when the first of its imported materials does
     sealing: Sealing | None = None
     private: Private | None = None
 
@@ -70,9 +79,13 @@ class Alias(msgspec.Struct, frozen=True):
 
 
 def key(transaction: Transaction, environment: Environment, arn: str, now: float) -> Key | None:
-    """The key with this ARN, or None; one whose deletion is due is gone already."""
+    """The key with this ARN, or None. One whose deletion is due is gone already, and so is expired material."""
     found = transaction.remember("kms.key", arn, lambda tx: (_load(tx, environment, arn), (topic(arn),)))
-    return None if found is None or (found.deletion is not None and found.deletion <= now) else found
+    if found is None or (found.deletion is not None and found.deletion <= now):
+        return None
+    if found.expires is not None and found.expires <= now and found.state in (ENABLED, DISABLED):
+        return msgspec.structs.replace(found, state=PENDING_IMPORT, sealing=None, private=None)
+    return found
 
 
 def alias(transaction: Transaction, arn: str) -> Alias | None:
@@ -104,9 +117,11 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
     row = transaction.one(select(tables.key).where(tables.key.c.arn == arn))
     if row is None:
         return None
+    held = transaction.all(select(tables.material).where(tables.material.c.key_arn == arn))
     materials = {
         each.id: environment.ring.open(_PURPOSE, each.sealed, _bound_to(arn, each.id))
-        for each in transaction.all(select(tables.material).where(tables.material.c.key_arn == arn))
+        for each in held
+        if each.sealed is not None
     }
     pins = json.loads(row.pins)
     return Key(
@@ -125,10 +140,15 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         policy=row.policy,
         pins=pins,
         layer=compiled(row.policy, pins),
-        context=_context(transaction, arn, row.spec, row.usage, row.origin),
+        context=_context(transaction, row),
         materials=materials,
         has_grants=_has_grants(transaction, arn),
-        **_ready(row, materials[row.material]),
+        deletion_days=row.deletion_days,
+        rotation_days=row.rotation_days,
+        rotation_due=row.rotation_due,
+        primary_region=row.primary_region,
+        expires=min((each.expires for each in held if each.expires is not None), default=None),
+        **_ready(row, materials.get(row.material)),
     )
 
 
@@ -137,8 +157,10 @@ def _has_grants(transaction: Transaction, arn: str) -> bool:
     return transaction.one(select(column.id).where(column.key_arn == arn).limit(1)) is not None
 
 
-def _ready(row: Row[Any], current: bytes) -> dict[str, Any]:
-    """The material that is current, made ready for work."""
+def _ready(row: Row[Any], current: bytes | None) -> dict[str, Any]:
+    """The material that is current, made ready for work, if there is one."""
+    if current is None:
+        return {}
     if specs.is_symmetric(row.spec):
         return {"sealing": Sealing(current, Origin(row.account, row.id, row.material))}
     return {"private": material.private(current)} if specs.has_public_key(row.spec) else {}
@@ -149,19 +171,22 @@ def _load_alias(transaction: Transaction, arn: str) -> tuple[Alias | None, Itera
     return (None if row is None else Alias(**row._mapping)), (alias_topic(arn),)
 
 
-def _context(transaction: Transaction, arn: str, spec: str, usage: str, origin: str) -> dict[str, Value]:
+def _context(transaction: Transaction, row: Row[Any]) -> dict[str, Value]:
     """The condition keys that a key has at every request (facts/kms.md section 11.4)."""
+    arn, is_multi = row.arn, row.primary_region is not None
     alias_names = transaction.all(select(tables.alias.c.name).where(tables.alias.c.key_arn == arn))
     tags = transaction.all(select(tables.tag.c.key, tables.tag.c.value).where(tables.tag.c.key_arn == arn))
     context: dict[str, Value] = {f"aws:resourcetag/{tag.key.lower()}": tag.value for tag in tags}
     context |= {
-        "kms:keyspec": spec,
-        "kms:customermasterkeyspec": spec,
-        "kms:keyusage": usage,
-        "kms:customermasterkeyusage": usage,
-        "kms:keyorigin": origin,
-        "kms:multiregion": "false",
+        "kms:keyspec": row.spec,
+        "kms:customermasterkeyspec": row.spec,
+        "kms:keyusage": row.usage,
+        "kms:customermasterkeyusage": row.usage,
+        "kms:keyorigin": row.origin,
+        "kms:multiregion": "true" if is_multi else "false",
     }
+    if is_multi:
+        context["kms:multiregionkeytype"] = "PRIMARY" if row.primary_region == row.region else "REPLICA"
     if alias_names:
         context["kms:resourcealiases"] = tuple(row.name for row in alias_names)
     return context

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
-from bailiwick.services.kms.records import DISABLED, ENABLED, PENDING_DELETION, Key
-from bailiwick.services.kms.shapes import DisabledException, KMSInvalidStateException
+from bailiwick.services.kms.records import (
+    AWS_KMS,
+    DISABLED,
+    ENABLED,
+    EXTERNAL,
+    PENDING_DELETION,
+    PENDING_IMPORT,
+    PENDING_REPLICA_DELETION,
+    Key,
+)
+from bailiwick.services.kms.shapes import (
+    DisabledException,
+    KMSInvalidStateException,
+    UnsupportedOperationException,
+)
 
-# Operations that need an enabled key, and those that need one that is not pending deletion.
+_PENDING = {PENDING_DELETION: "pending deletion", PENDING_REPLICA_DELETION: "pending replica deletion"}
+
+# Operations that need an enabled key.
 _NEED_ENABLED = frozenset(
     (
-        "Encrypt",
+        "CreateGrant",
+        "Decapsulate",
         "Decrypt",
-        "ReEncrypt",
+        "DeriveSharedSecret",
+        "DisableKeyRotation",
+        "EnableKeyRotation",
+        "Encapsulate",
+        "Encrypt",
         "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
         "GenerateDataKeyPair",
         "GenerateDataKeyPairWithoutPlaintext",
-        "CreateGrant",
-        "Sign",
-        "Verify",
+        "GenerateDataKeyWithoutPlaintext",
         "GenerateMac",
-        "VerifyMac",
         "GetPublicKey",
-        "DeriveSharedSecret",
-        "Encapsulate",
-        "Decapsulate",
+        "ReEncrypt",
+        "ReplicateKey",
+        "RotateKeyOnDemand",
+        "Sign",
+        "UpdatePrimaryRegion",
+        "Verify",
+        "VerifyMac",
     )
 )
+# Those that need one that has its material, and is to be kept.
+_NEED_MATERIAL = frozenset(("DisableKey", "EnableKey"))
+# Those that need one that is to be kept.
 _NEED_KEPT = frozenset(
     (
         "CreateAlias",
-        "UpdateAlias",
-        "EnableKey",
-        "DisableKey",
+        "GetParametersForImport",
+        "ImportKeyMaterial",
         "ScheduleKeyDeletion",
         "TagResource",
         "UntagResource",
+        "UpdateAlias",
         "UpdateKeyDescription",
     )
 )
@@ -45,11 +68,26 @@ def check(operation: str, key: Key) -> None:
 
     Raises DisabledException or KMSInvalidStateException with AWS's text.
     """
-    if operation == "CancelKeyDeletion" and key.state != PENDING_DELETION:
+    pending = _PENDING.get(key.state)
+    if operation == "CancelKeyDeletion" and pending is None:
         raise KMSInvalidStateException(f"{key.arn} is not pending deletion.")
-    if operation not in _NEED_ENABLED | _NEED_KEPT or key.state == ENABLED:
+    if operation not in _NEED_ENABLED | _NEED_MATERIAL | _NEED_KEPT or key.state == ENABLED:
         return
-    if key.state == PENDING_DELETION:
-        raise KMSInvalidStateException(f"{key.arn} is pending deletion.")
+    if pending is not None:
+        raise KMSInvalidStateException(f"{key.arn} is {pending}.")
+    if key.state == PENDING_IMPORT and operation not in _NEED_KEPT:
+        raise KMSInvalidStateException(f"{key.arn} is pending import.")
     if key.state == DISABLED and operation in _NEED_ENABLED:
         raise DisabledException(f"{key.arn} is disabled.")
+
+
+def check_origin(key: Key, *allowed: str) -> None:
+    """Refuse an operation on a key whose material came from elsewhere. Raises UnsupportedOperationException."""
+    if key.origin not in allowed:
+        raise UnsupportedOperationException(
+            f"{key.arn} origin is {key.origin} which is not valid for this operation."
+        )
+
+
+ORIGINS = (AWS_KMS, EXTERNAL)
+"""Where material can come from here."""

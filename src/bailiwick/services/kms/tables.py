@@ -20,10 +20,17 @@ key = Table(
     Column("origin", string(32), nullable=False),
     Column("created", Float, nullable=False),
     Column("deletion", Float),  # when it is gone, while the state is PendingDeletion
-    Column("material", string(64), nullable=False),  # the id of the current one
+    Column("deletion_days", Integer),  # the waiting period of a primary that waits for its replicas to go
+    Column("material", string(64), nullable=False),  # the id of the current one; empty while there is none
+    Column("rotation_days", Integer),  # between rotations, if it rotates by itself
+    Column("rotation_due", Float),
+    Column("primary_region", string(32)),  # of a multi-Region key: where its primary is
     Column("policy", Text, nullable=False),
     Column("pins", Text, nullable=False),
     UniqueConstraint("account", "region", "id"),
+    Index("kms_key_deletion", "deletion"),
+    Index("kms_key_rotation_due", "rotation_due"),
+    Index("kms_key_account_id", "account", "id"),
 )
 
 material = Table(
@@ -31,8 +38,15 @@ material = Table(
     metadata,
     Column("key_arn", string(256), primary_key=True),
     Column("id", string(64), primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),  # none if it was imported and is gone
     Column("created", Float, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),  # in the order in which they came
+    Column("state", string(48), nullable=False, server_default="CURRENT"),
+    Column("rotated", Float),  # when it became the current one, but for the first
+    Column("rotation", string(16)),  # AUTOMATIC or ON_DEMAND
+    Column("description", string(256)),
+    Column("expires", Float),
+    Column("digest", LargeBinary),  # of imported material, keyed: the same may be imported again
 )
 
 alias = Table(

@@ -29,7 +29,7 @@ from bailiwick.services.kms.shapes import (
 )
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}", re.ASCII)
 
 
 class Use(NamedTuple):
@@ -200,7 +200,7 @@ def _resolve(call: Call, name: str, *, aliases: bool) -> tuple[str | None, str |
         alias_arn = name
     elif name.startswith("alias/"):
         alias_arn = arn_of_alias(call, name)
-    elif _UUID.fullmatch(name):
+    elif _KEY_ID.fullmatch(name):
         return f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{name}", None
     else:
         raise NotFoundException(f"Invalid keyId '{name}'")

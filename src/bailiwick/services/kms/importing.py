@@ -1,0 +1,265 @@
+"""Imported key material: wrapped by its owner, unwrapped here, given back or expired (facts/kms.md section 8).
+
+An import token is a sealed value: it holds the private wrapping key, and for which key and until when it is good.
+So nothing is stored before the material comes.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
+from sqlalchemy import insert, select, update
+
+from bailiwick.api import Call, Environment, Target, Transaction, ValidationError
+from bailiwick.core.errors import SealError
+from bailiwick.core.policy.question import Value
+from bailiwick.services.kms import algorithms, material, records, shapes, specs, states, tables
+from bailiwick.services.kms.algorithms import DoesNotOpen
+from bailiwick.services.kms.records import CURRENT, ENABLED, EXTERNAL, PENDING_IMPORT, PENDING_ROTATION, Key
+from bailiwick.services.kms.service import kms
+from bailiwick.services.kms.shapes import (
+    ExpiredImportTokenException,
+    IncorrectKeyMaterialException,
+    InvalidCiphertextException,
+    InvalidImportTokenException,
+    KMSInvalidStateException,
+    UnsupportedOperationException,
+)
+from bailiwick.services.kms.targets import Use, key_named, target_of
+
+_PURPOSE, _DIGESTS = "kms-import-token", "kms-imported-material"
+_VALID_FOR = 86400.0
+_LONGEST = 365 * 86400.0
+_WRAPPED = "RSA_AES_KEY_WRAP_"
+_EXPIRES, _LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
+_NEW, _EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
+
+_KINDS: dict[str, type] = {
+    "RSA": rsa.RSAPrivateKey,
+    "ECC_NIST_P": ec.EllipticCurvePrivateKey,
+    "ECC_SECG": ec.EllipticCurvePrivateKey,
+    "ECC_NIST_E": ed25519.Ed25519PrivateKey,
+}
+
+
+class _Token(msgspec.Struct, array_like=True):
+    """What is sealed in an import token."""
+
+    key_arn: str
+    until: float
+    algorithm: str
+    wrapping: bytes
+
+
+def key_to_import_for(call: Call, request: shapes.GetParametersForImportRequest) -> Target:
+    """The key, with how the material is to be wrapped as condition keys."""
+    asked: dict[str, Value] = {
+        "kms:wrappingalgorithm": request.WrappingAlgorithm,
+        "kms:wrappingkeyspec": request.WrappingKeySpec,
+    }
+    return target_of(call, request.KeyId, Use(keys=asked), aliases=False)
+
+
+@kms.operation("GetParametersForImport", on=key_to_import_for)
+def get_parameters_for_import(
+    call: Call, request: shapes.GetParametersForImportRequest, key: Key
+) -> shapes.GetParametersForImportResponse:
+    states.check_origin(key, EXTERNAL)
+    states.check("GetParametersForImport", key)
+    algorithm, spec = request.WrappingAlgorithm, request.WrappingKeySpec
+    if algorithm in ("SM2PKE", "RSAES_PKCS1_V1_5") or spec in specs.UNSUPPORTED:
+        raise UnsupportedOperationException(f"Key material wrapped by {algorithm} under {spec} is not taken here.")
+    if key.spec.startswith("RSA_") and not algorithm.startswith(_WRAPPED):
+        raise ValidationError(f"Wrapping algorithm {algorithm} is not valid for key spec {key.spec}.")
+    wrapping = material.generate(spec, call.environment.entropy)
+    until = round(call.now + _VALID_FOR, 3)
+    token = msgspec.msgpack.encode(_Token(key.arn, until, algorithm, wrapping))
+    return shapes.GetParametersForImportResponse(
+        KeyId=key.arn,
+        ImportToken=call.environment.ring.seal(_PURPOSE, token, call.environment.entropy),
+        PublicKey=material.public_der(material.private(wrapping)),
+        ParametersValidTo=until,
+    )
+
+
+def key_to_import(call: Call, request: shapes.ImportKeyMaterialRequest) -> Target:
+    """The key, with how long the material is to last as condition keys."""
+    asked: dict[str, Value] = {"kms:expirationmodel": request.ExpirationModel or _EXPIRES}
+    if request.ValidTo is not None:
+        asked["kms:validto"] = str(int(request.ValidTo))
+    return target_of(call, request.KeyId, Use(keys=asked), aliases=False)
+
+
+@kms.operation("ImportKeyMaterial", on=key_to_import, writes=True)
+def import_key_material(
+    call: Call, request: shapes.ImportKeyMaterialRequest, key: Key
+) -> shapes.ImportKeyMaterialResponse:
+    states.check_origin(key, EXTERNAL)
+    states.check("ImportKeyMaterial", key)
+    expires = _expiry(call, request)
+    given = _unwrapped(call, request, key)
+    _check_kind(key, given)
+    digest = call.environment.ring.mac(_DIGESTS, key.id.encode() + b"|" + given)
+    known = call.transaction.all(
+        select(tables.material).where(tables.material.c.key_arn == key.arn).order_by(tables.material.c.number)
+    )
+    same = next((row for row in known if hmac.compare_digest(row.digest or b"", digest)), None)
+    _check_type(request, key, bool(known), same.id if same is not None else None)
+    if same is not None:
+        values: dict[str, object] = {"expires": expires, "sealed": _sealed(call, key, same.id, given)}
+        if request.KeyMaterialDescription is not None:
+            values["description"] = request.KeyMaterialDescription
+        _update(call.transaction, key.arn, same.id, **values)
+        material_id = str(same.id)
+    else:
+        pending = next((row.id for row in known if row.state == PENDING_ROTATION), None)
+        material_id = call.environment.entropy(32).hex()
+        if pending is not None:
+            raise KMSInvalidStateException(
+                f"New key material (id: {material_id}) cannot be imported into KMS key {key.arn}, "
+                f"because another key material (id: {pending}) is pending rotation."
+            )
+        call.transaction.run(
+            insert(tables.material).values(
+                key_arn=key.arn,
+                id=material_id,
+                sealed=_sealed(call, key, material_id, given),
+                created=round(call.now, 3),
+                number=known[-1].number + 1 if known else 0,
+                state=PENDING_ROTATION if known else CURRENT,
+                description=request.KeyMaterialDescription,
+                expires=expires,
+                digest=digest,
+            )
+        )
+        if not known:
+            call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(material=material_id))
+    if key.state == PENDING_IMPORT and _is_whole(call.transaction, key.arn):
+        call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(state=ENABLED))
+    call.transaction.changed(records.topic(key.arn))
+    return shapes.ImportKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id)
+
+
+@kms.operation("DeleteImportedKeyMaterial", on=key_named, writes=True)
+def delete_imported_key_material(
+    call: Call, request: shapes.DeleteImportedKeyMaterialRequest, key: Key
+) -> shapes.DeleteImportedKeyMaterialResponse:
+    states.check_origin(key, EXTERNAL)
+    material_id = request.KeyMaterialId or key.material
+    if material_id and material_id in key.materials:
+        remove(call.transaction, key, material_id)
+    return shapes.DeleteImportedKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id or None)
+
+
+def remove(transaction: Transaction, key: Key, material_id: str) -> None:
+    """Forget imported material, and have the key wait for it."""
+    column = tables.material.c
+    row = transaction.one(select(column.state).where(column.key_arn == key.arn, column.id == material_id))
+    _update(transaction, key.arn, material_id, sealed=None, expires=None)
+    if row is not None and row.state != PENDING_ROTATION:
+        waits = tables.key.c.state.in_((ENABLED, records.DISABLED))
+        transaction.run(update(tables.key).where(tables.key.c.arn == key.arn, waits).values(state=PENDING_IMPORT))
+    transaction.changed(records.topic(key.arn))
+
+
+@kms.chore
+def remove_what_has_expired(transaction: Transaction, environment: Environment, now: float) -> None:
+    """Forget imported material whose time is up. No call has used it since."""
+    column = tables.material.c
+    for row in transaction.all(select(column.key_arn, column.id).where(column.expires <= now).limit(100)):
+        key = records.key(transaction, environment, row.key_arn, now)
+        if key is not None:
+            remove(transaction, key, row.id)
+
+
+def _expiry(call: Call, request: shapes.ImportKeyMaterialRequest) -> float | None:
+    if request.ExpirationModel == _LASTS:
+        if request.ValidTo is not None:
+            raise ValidationError("A validTo date must not be set if the ExpirationModel does not expire.")
+        return None
+    if request.ValidTo is None:
+        raise ValidationError("A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
+    if not call.now < request.ValidTo <= call.now + _LONGEST:
+        raise ValidationError("ValidTo must be in the future, and within 365 days.")
+    return round(request.ValidTo, 3)
+
+
+def _unwrapped(call: Call, request: shapes.ImportKeyMaterialRequest, key: Key) -> bytes:
+    """The material that came wrapped. Raises InvalidImportToken, ExpiredImportToken or InvalidCiphertext."""
+    try:
+        token = msgspec.msgpack.decode(call.environment.ring.open(_PURPOSE, request.ImportToken), type=_Token)
+    except (SealError, msgspec.MsgspecError):
+        raise InvalidImportTokenException("The import token is not valid.") from None
+    if token.key_arn != key.arn:
+        raise InvalidImportTokenException("The import token is for another key.")
+    if token.until <= call.now:
+        raise ExpiredImportTokenException("The import token has expired.")
+    wrapping = material.private(token.wrapping)
+    assert isinstance(wrapping, rsa.RSAPrivateKey), "only RSA keys wrap"
+    blob = request.EncryptedKeyMaterial
+    padded = f"RSAES_OAEP_{token.algorithm.removeprefix(_WRAPPED).removeprefix('RSAES_OAEP_')}"
+    try:
+        if not token.algorithm.startswith(_WRAPPED):
+            return algorithms.decrypt(wrapping, padded, blob)
+        size = wrapping.key_size // 8
+        ephemeral = algorithms.decrypt(wrapping, padded, blob[:size])
+        return aes_key_unwrap_with_padding(ephemeral, blob[size:])  # RFC 5649
+    except (DoesNotOpen, InvalidUnwrap, ValueError):
+        raise InvalidCiphertextException from None
+
+
+def _check_kind(key: Key, given: bytes) -> None:
+    """Refuse what is no material of this key's spec. Raises IncorrectKeyMaterialException."""
+    wrong = IncorrectKeyMaterialException(f"The key material is not valid for key spec {key.spec}.")
+    if specs.is_symmetric(key.spec):
+        if len(given) != material.SYMMETRIC_BYTES:
+            raise wrong
+    elif specs.is_hmac(key.spec):
+        if not int(key.spec.removeprefix("HMAC_")) // 8 <= len(given) <= 128:
+            raise wrong
+    elif not _is_pair(key.spec, given):
+        raise wrong
+
+
+def _is_pair(spec: str, given: bytes) -> bool:
+    found = material.checked(given)
+    kind = next((kind for prefix, kind in _KINDS.items() if spec.startswith(prefix)), None)
+    if found is None or kind is None or not isinstance(found, kind):
+        return False
+    if isinstance(found, rsa.RSAPrivateKey):
+        return found.key_size == int(spec.removeprefix("RSA_"))
+    return not isinstance(found, ec.EllipticCurvePrivateKey) or found.curve.name == material.CURVES[spec].name
+
+
+def _check_type(request: shapes.ImportKeyMaterialRequest, key: Key, is_known: bool, same: str | None) -> None:
+    """Whether what comes is what was said to come. Raises IncorrectKeyMaterialException, ValidationError."""
+    wanted = request.ImportType or (_EXISTING if is_known else _NEW)
+    if request.KeyMaterialId is not None and (wanted == _NEW or request.KeyMaterialId != same):
+        raise IncorrectKeyMaterialException("The key material is not the one that KeyMaterialId names.")
+    if wanted == _EXISTING and same is None:
+        raise IncorrectKeyMaterialException("The key material was not imported into this key before.")
+    if wanted == _NEW and same is not None and request.ImportType is not None:
+        raise IncorrectKeyMaterialException("The key material was imported into this key before.")
+    if wanted == _NEW and is_known and not specs.is_symmetric(key.spec):
+        raise IncorrectKeyMaterialException("Only the same key material can be imported into this key again.")
+
+
+def _is_whole(transaction: Transaction, arn: str) -> bool:
+    """Whether all material of a key is here, but for what waits for its turn."""
+    column = tables.material.c
+    missing = select(column.id).where(
+        column.key_arn == arn, column.sealed.is_(None), column.state != PENDING_ROTATION
+    )
+    return transaction.one(missing.limit(1)) is None
+
+
+def _sealed(call: Call, key: Key, material_id: str, given: bytes) -> bytes:
+    return records.seal_material(call.environment, key.arn, material_id, given)
+
+
+def _update(transaction: Transaction, arn: str, material_id: str, **values: object) -> None:
+    column = tables.material.c
+    transaction.run(update(tables.material).where(column.key_arn == arn, column.id == material_id).values(**values))

@@ -1,0 +1,72 @@
+"""Multi-Region keys: one key id and material in several regions of this deployment (facts/kms.md section 9).
+
+Each of them is a key of its own, with its policy, grants, aliases, tags and state. `primary_region` says where the
+primary is, in the row of every one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from bailiwick.api import Transaction
+from bailiwick.core import arn
+from bailiwick.services.kms import records, shapes, tables
+from bailiwick.services.kms.records import PENDING_DELETION, PENDING_REPLICA_DELETION, Key
+
+PRIMARY, REPLICA = "PRIMARY", "REPLICA"
+_DAY = 86400
+
+
+def others(transaction: Transaction, account: str, key_id: str, but: str) -> list[Row[Any]]:
+    """The rows of the keys with the same id in other regions, in the order of their regions."""
+    column = tables.key.c
+    rows = transaction.all(
+        select(tables.key).where(column.account == account, column.id == key_id).order_by(column.region)
+    )
+    return [row for row in rows if row.arn != but]
+
+
+def has_replicas(transaction: Transaction, key: Key) -> bool:
+    """Whether it is a primary with replicas."""
+    return key.primary_region == key.region and bool(others(transaction, key.account, key.id, key.arn))
+
+
+def configuration(transaction: Transaction, key: Key) -> shapes.MultiRegionConfiguration | None:
+    """How a multi-Region key is spread, as its metadata shows it."""
+    if key.primary_region is None:
+        return None
+    regions = {key.region: key.arn}
+    regions |= {row.region: row.arn for row in others(transaction, key.account, key.id, key.arn)}
+    shown = [shapes.MultiRegionKey(Arn=key_arn, Region=region) for region, key_arn in sorted(regions.items())]
+    return shapes.MultiRegionConfiguration(
+        MultiRegionKeyType=PRIMARY if key.region == key.primary_region else REPLICA,
+        PrimaryKey=next((each for each in shown if each.Region == key.primary_region), None),
+        ReplicaKeys=[each for each in shown if each.Region != key.primary_region],
+    )
+
+
+def pending_window(key: Key) -> int | None:
+    """The waiting period that begins when the last replica is gone."""
+    return key.deletion_days if key.state == PENDING_REPLICA_DELETION else None
+
+
+def replica_is_gone(transaction: Transaction, gone: Row[Any], now: float) -> None:
+    """After the deletion of a replica: its primary's waiting period begins, if it waited for the last one."""
+    left = others(transaction, gone.account, gone.id, gone.arn)
+    if len(left) != 1 or left[0].state != PENDING_REPLICA_DELETION:
+        return
+    primary = left[0]
+    transaction.run(
+        update(tables.key)
+        .where(tables.key.c.arn == primary.arn)
+        .values(state=PENDING_DELETION, deletion=round(now + primary.deletion_days * _DAY, 3), deletion_days=None)
+    )
+    transaction.changed(records.topic(primary.arn))
+
+
+def in_region(key_arn: str, region: str) -> str:
+    """The ARN of the same multi-Region key in another region."""
+    parsed = arn.parse(key_arn)
+    return f"arn:{parsed.partition}:kms:{region}:{parsed.account}:{parsed.resource}"

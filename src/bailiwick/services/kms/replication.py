@@ -1,0 +1,130 @@
+"""Multi-Region keys made in further regions, and the primary moved (facts/kms.md section 9)."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+from sqlalchemy import insert, select, update
+
+from bailiwick.api import Call, Target, ValidationError
+from bailiwick.core.policy.question import Value
+from bailiwick.services.kms import multi_region, policies, records, shapes, states, tables, tags
+from bailiwick.services.kms.keys import metadata
+from bailiwick.services.kms.records import ENABLED, EXTERNAL, PENDING_IMPORT, Key
+from bailiwick.services.kms.service import kms
+from bailiwick.services.kms.shapes import AlreadyExistsException, NotFoundException, UnsupportedOperationException
+from bailiwick.services.kms.targets import Use, target_of
+
+
+def key_to_replicate(call: Call, request: shapes.ReplicateKeyRequest) -> Target:
+    """The primary; and the caller must be allowed to make the replica, with its tags."""
+    replica: dict[str, Value] = {"kms:replicaregion": request.ReplicaRegion}
+    target = target_of(call, request.KeyId, Use(keys=replica), aliases=False)
+    context = {**target.context, **tags.of_request(request.Tags)}
+    making = Target(account=call.account, action="kms:CreateKey", context=context)
+    tagging = (Target(account=call.account, action="kms:TagResource", context=context),) if request.Tags else ()
+    return msgspec.structs.replace(target, also=(making, *tagging))
+
+
+@kms.operation("ReplicateKey", on=key_to_replicate, writes=True)
+def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> shapes.ReplicateKeyResponse:
+    region = request.ReplicaRegion
+    _check_primary(key)
+    states.check("ReplicateKey", key)
+    if region == key.region:
+        raise ValidationError("The replica Region must be different from the Region of the primary key.")
+    arn = multi_region.in_region(key.arn, region)
+    if call.transaction.one(select(tables.key.c.arn).where(tables.key.c.arn == arn)) is not None:
+        raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {arn}")
+    policy = request.Policy or policies.default(call)
+    pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+    _insert(call, key, arn, region, request.Description or "", policy, pins)
+    tags.put(call.transaction, arn, request.Tags)
+    call.transaction.changed(records.topic(arn), records.topic(key.arn))
+    made = records.key(call.transaction, call.environment, arn, call.now)
+    assert made is not None, "a key that was just written is there"
+    return shapes.ReplicateKeyResponse(
+        ReplicaKeyMetadata=metadata(call.transaction, made),
+        ReplicaPolicy=policy,
+        ReplicaTags=list(request.Tags or ()),
+    )
+
+
+def primary_to_move(call: Call, request: shapes.UpdatePrimaryRegionRequest) -> Target:
+    """The primary, and the replica that is to become it."""
+    region: dict[str, Value] = {"kms:primaryregion": request.PrimaryRegion}
+    target = target_of(call, request.KeyId, Use(keys=region), aliases=False)
+    if target.record is None or target.record.primary_region is None:
+        return target
+    replica = records.key(
+        call.transaction,
+        call.environment,
+        multi_region.in_region(target.arn, request.PrimaryRegion),
+        call.now,
+    )
+    if replica is None or replica.arn == target.arn:
+        return target
+    also = msgspec.structs.replace(
+        target, account=replica.account, arn=replica.arn, policy=replica.layer,
+        context={**region, **replica.context, "kms:calleraccount": call.account},
+    )  # fmt: skip
+    return msgspec.structs.replace(target, also=(also,))
+
+
+@kms.operation("UpdatePrimaryRegion", on=primary_to_move, writes=True)
+def update_primary_region(call: Call, request: shapes.UpdatePrimaryRegionRequest, key: Key) -> None:
+    region = request.PrimaryRegion
+    _check_primary(key)
+    states.check("UpdatePrimaryRegion", key)
+    if region == key.region:
+        return
+    replica = multi_region.in_region(key.arn, region)
+    every = [key.arn, *(row.arn for row in multi_region.others(call.transaction, key.account, key.id, key.arn))]
+    if replica not in every:
+        raise NotFoundException(f"Key '{replica}' does not exist")
+    column = tables.key.c
+    call.transaction.run(update(tables.key).where(column.arn.in_(every)).values(primary_region=region))
+    # The primary is the one that rotates.
+    call.transaction.run(update(tables.key).where(column.arn == key.arn).values(rotation_due=None))
+    call.transaction.run(update(tables.key).where(column.arn == replica).values(rotation_due=key.rotation_due))
+    call.transaction.changed(*(records.topic(each) for each in every))
+
+
+def _check_primary(key: Key) -> None:
+    if key.primary_region != key.region:
+        raise UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
+
+
+def _insert(
+    call: Call, key: Key, arn: str, region: str, description: str, policy: str, pins: dict[str, str]
+) -> None:
+    """The row of a replica, and the key's materials in it; imported ones must be imported there too."""
+    imported = key.origin == EXTERNAL
+    call.transaction.run(
+        insert(tables.key).values(
+            arn=arn,
+            account=key.account,
+            region=region,
+            id=key.id,
+            description=description,
+            state=PENDING_IMPORT if imported else ENABLED,
+            spec=key.spec,
+            usage=key.usage,
+            origin=key.origin,
+            created=round(call.now, 3),
+            material=key.material,
+            policy=policy,
+            pins=json.dumps(pins),
+            primary_region=key.region,
+            rotation_days=key.rotation_days,
+        )
+    )
+    rows = call.transaction.all(select(tables.material).where(tables.material.c.key_arn == key.arn))
+    for row in rows:
+        material = None if imported else key.materials.get(row.id)
+        sealed = None
+        if material is not None:
+            sealed = records.seal_material(call.environment, arn, row.id, material)
+        values = {**row._mapping, "key_arn": arn, "sealed": sealed, "expires": None}
+        call.transaction.run(insert(tables.material).values(**values))

@@ -1,0 +1,223 @@
+"""Rotation: a key gets new material, and keeps the old for what was encrypted under it (facts/kms.md section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+
+from bailiwick.api import Call, Environment, Target, Transaction
+from bailiwick.core.policy.question import Value
+from bailiwick.services.kms import material, paging, records, shapes, specs, states, tables
+from bailiwick.services.kms.records import AWS_KMS, CURRENT, ENABLED, EXTERNAL, NON_CURRENT, PENDING_ROTATION, Key
+from bailiwick.services.kms.service import kms
+from bailiwick.services.kms.shapes import (
+    KMSInvalidStateException,
+    LimitExceededException,
+    UnsupportedOperationException,
+)
+from bailiwick.services.kms.targets import key_named
+
+AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
+ON_DEMAND_ROTATIONS = 10  # of a key: AWS's quota page and recordings; its newest model speaks of 25
+DEFAULT_DAYS = 365
+_DAY = 86400
+_PAGE = 100
+_AT_ONCE = 100  # keys that one round of the chore rotates
+
+
+def key_to_rotate(call: Call, request: shapes.EnableKeyRotationRequest) -> Target:
+    """The key, with the period as a condition key."""
+    target = key_named(call, request)
+    days: dict[str, Value] = {"kms:rotationperiodindays": str(request.RotationPeriodInDays or DEFAULT_DAYS)}
+    return msgspec.structs.replace(target, context={**target.context, **days})
+
+
+@kms.operation("EnableKeyRotation", on=key_to_rotate, writes=True)
+def enable_key_rotation(call: Call, request: shapes.EnableKeyRotationRequest, key: Key) -> None:
+    _check_rotates(key, AWS_KMS)
+    _check_primary(key)
+    states.check("EnableKeyRotation", key)
+    days = request.RotationPeriodInDays or DEFAULT_DAYS
+    _schedule(call, key, days=days, due=round(call.now + days * _DAY, 3))
+
+
+@kms.operation("DisableKeyRotation", on=key_named, writes=True)
+def disable_key_rotation(call: Call, request: shapes.DisableKeyRotationRequest, key: Key) -> None:
+    _check_rotates(key, AWS_KMS)
+    _check_primary(key)
+    states.check("DisableKeyRotation", key)
+    _schedule(call, key, days=None, due=None)
+
+
+@kms.operation("GetKeyRotationStatus", on=key_named)
+def get_key_rotation_status(
+    call: Call, request: shapes.GetKeyRotationStatusRequest, key: Key
+) -> shapes.GetKeyRotationStatusResponse:
+    _check_rotates(key, AWS_KMS, EXTERNAL)
+    rotates = key.rotation_days is not None and key.deletion is None
+    return shapes.GetKeyRotationStatusResponse(
+        KeyRotationEnabled=rotates,
+        KeyId=key.id,
+        RotationPeriodInDays=key.rotation_days if rotates else None,
+        NextRotationDate=key.rotation_due if rotates else None,
+    )
+
+
+@kms.operation("RotateKeyOnDemand", on=key_named, writes=True)
+def rotate_key_on_demand(
+    call: Call, request: shapes.RotateKeyOnDemandRequest, key: Key
+) -> shapes.RotateKeyOnDemandResponse:
+    _check_rotates(key, AWS_KMS, EXTERNAL)
+    _check_primary(key)
+    states.check("RotateKeyOnDemand", key)
+    if _count_on_demand(call.transaction, key.arn) >= ON_DEMAND_ROTATIONS:
+        raise LimitExceededException(
+            "The on-demand rotations limit has been reached for the given keyId. "
+            f"No more on-demand rotations can be performed for this key: {key.arn}"
+        )
+    if key.origin == EXTERNAL:
+        _take_up_pending(call, key)
+    else:
+        rotate(call.transaction, call.environment, key, ON_DEMAND, call.now)
+    return shapes.RotateKeyOnDemandResponse(KeyId=key.id)
+
+
+@kms.operation("ListKeyRotations", on=key_named)
+def list_key_rotations(
+    call: Call, request: shapes.ListKeyRotationsRequest, key: Key
+) -> shapes.ListKeyRotationsResponse:
+    _check_rotates(key, AWS_KMS, EXTERNAL)
+    column, limit = tables.material.c, request.Limit or _PAGE
+    wanted = [column.key_arn == key.arn, column.number > int(paging.after(call, request.Marker) or -1)]
+    if request.IncludeKeyMaterial != "ALL_KEY_MATERIAL":
+        wanted.append(column.rotated.is_not(None))
+    rows = call.transaction.all(select(tables.material).where(*wanted).order_by(column.number).limit(limit + 1))
+    page, truncated, marker = paging.page(call, rows, limit, lambda row: str(row.number))
+    imported = key.origin == EXTERNAL
+    return shapes.ListKeyRotationsResponse(
+        Rotations=[
+            shapes.RotationsListEntry(
+                KeyId=key.id,
+                KeyMaterialId=row.id,
+                KeyMaterialDescription=row.description,
+                ImportState=("PENDING_IMPORT" if row.sealed is None else "IMPORTED") if imported else None,
+                KeyMaterialState=row.state,
+                ExpirationModel=_expiration_model(row.expires) if imported else None,
+                ValidTo=row.expires,
+                RotationDate=row.rotated,
+                RotationType=row.rotation,
+            )
+            for row in page
+        ],
+        Truncated=truncated,
+        NextMarker=marker,
+    )
+
+
+def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> None:
+    """Give a key, and every other of the same multi-Region key, new material."""
+    fresh, fresh_id = material.generate(key.spec, environment.entropy), environment.entropy(32).hex()
+    for arn in related(transaction, key):
+        number = transaction.one(
+            select(func.max(tables.material.c.number).label("last")).where(tables.material.c.key_arn == arn)
+        )
+        transaction.run(
+            insert(tables.material).values(
+                key_arn=arn,
+                id=fresh_id,
+                sealed=records.seal_material(environment, arn, fresh_id, fresh),
+                created=round(now, 3),
+                number=1 + (number.last if number is not None and number.last is not None else 0),
+                state=NON_CURRENT,
+            )
+        )
+        make_current(transaction, arn, fresh_id, how, now)
+
+
+def make_current(transaction: Transaction, arn: str, material_id: str, how: str, now: float) -> None:
+    """Have a key encrypt under another of its materials from now on."""
+    column = tables.material.c
+    transaction.run(
+        update(tables.material).where(column.key_arn == arn, column.state == CURRENT).values(state=NON_CURRENT)
+    )
+    transaction.run(
+        update(tables.material)
+        .where(column.key_arn == arn, column.id == material_id)
+        .values(state=CURRENT, rotated=round(now, 3), rotation=how)
+    )
+    transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(material=material_id))
+    transaction.changed(records.topic(arn))
+
+
+def related(transaction: Transaction, key: Key) -> Sequence[str]:
+    """The ARNs of a key and of the others of the same multi-Region key, the key's own first."""
+    if key.primary_region is None:
+        return [key.arn]
+    column = tables.key.c
+    rows = transaction.all(select(column.arn).where(column.account == key.account, column.id == key.id))
+    return [key.arn, *(row.arn for row in rows if row.arn != key.arn)]
+
+
+@kms.chore
+def rotate_what_is_due(transaction: Transaction, environment: Environment, now: float) -> None:
+    """Rotate the keys whose time has come. A key that is disabled rotates once it is enabled again."""
+    column = tables.key.c
+    due = transaction.all(
+        select(column.arn)
+        .where(column.rotation_due <= now, column.state == ENABLED)
+        .order_by(column.rotation_due)
+        .limit(_AT_ONCE)
+    )
+    for row in due:
+        key = records.key(transaction, environment, row.arn, now)
+        if key is None or key.rotation_days is None:
+            continue
+        rotate(transaction, environment, key, AUTOMATIC, now)
+        transaction.run(
+            update(tables.key)
+            .where(column.arn == key.arn)
+            .values(rotation_due=round(now + key.rotation_days * _DAY, 3))
+        )
+
+
+def _check_rotates(key: Key, *origins: str) -> None:
+    if not specs.is_symmetric(key.spec):
+        raise UnsupportedOperationException("")
+    states.check_origin(key, *origins)
+
+
+def _check_primary(key: Key) -> None:
+    if key.primary_region not in (None, key.region):
+        raise UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
+
+
+def _schedule(call: Call, key: Key, *, days: int | None, due: float | None) -> None:
+    for arn in related(call.transaction, key):
+        # The primary rotates for all of them.
+        values = {"rotation_days": days, "rotation_due": due if arn == key.arn else None}
+        call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(**values))
+        call.transaction.changed(records.topic(arn))
+
+
+def _count_on_demand(transaction: Transaction, arn: str) -> int:
+    column = tables.material.c
+    row = transaction.one(
+        select(func.count().label("rows")).where(column.key_arn == arn, column.rotation == ON_DEMAND)
+    )
+    return 0 if row is None else int(row.rows)
+
+
+def _take_up_pending(call: Call, key: Key) -> None:
+    column = tables.material.c
+    pending = call.transaction.one(
+        select(column.id).where(column.key_arn == key.arn, column.state == PENDING_ROTATION)
+    )
+    if pending is None:
+        raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
+    make_current(call.transaction, key.arn, pending.id, ON_DEMAND, call.now)
+
+
+def _expiration_model(expires: float | None) -> str:
+    return "KEY_MATERIAL_DOES_NOT_EXPIRE" if expires is None else "KEY_MATERIAL_EXPIRES"
