@@ -38,7 +38,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
         """The headers by name; of those that are repeated, the first."""
         return dict(self.headers[::-1])
 
-    @property
+    @once
     def repeats(self) -> bool:
         """Whether some header is there more than once."""
         return len(self.fields) < len(self.headers)

@@ -16,7 +16,7 @@ from bailiwick.wire import form, scalars
 from bailiwick.wire.form import Tree
 from bailiwick.wire.models import OperationModel, Reference, ServiceModel, Shape
 from bailiwick.wire.structures import time_format
-from bailiwick.wire.xml_values import Writer
+from bailiwick.wire.xml_values import writer
 
 
 def parse(operation: OperationModel, request: Request) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def body(operation: OperationModel, output: Any, request_id: str) -> bytes:
     """The XML of an answer: the members that have a value, in the model's order."""
     service, name, parts = operation.model, operation.name, list[str]()
     if operation.output and output is not None:
-        Writer(service).structure(service.shape(operation.output), output, parts)
+        writer(service).structure(service.shape(operation.output), output, parts)
         if service.protocol != "ec2":
             wrapper = operation.wrapper or f"{name}Result"
             parts = [f"<{wrapper}>", *parts, f"</{wrapper}>"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 from xml.parsers import expat
+
+import msgspec
 
 from bailiwick.api import MalformedInput
 from bailiwick.wire import scalars
@@ -115,16 +118,34 @@ def _read_map(service: ServiceModel, key: Reference, value: Reference, entries: 
 
 
 class Writer:
-    """Writes values of one service as XML."""
+    """Writes values of one service as XML. Take it from `writer`: what it finds out of the model is kept."""
 
     def __init__(self, service: ServiceModel) -> None:
         self.service = service
+        self._plain: dict[int, tuple[tuple[str, str, str], ...]] = {}  # by the id of a shape, which lives as long
 
     def structure(self, shape: Shape, value: Any, parts: list[str]) -> None:
         """The members of a structure that are elements; attributes are written with its own element."""
+        plain = self._plain.get(id(shape))
+        if plain is None:
+            plain = self._plain[id(shape)] = self._plainly(shape)
+        if plain and isinstance(value, msgspec.Struct):
+            for name, start, end in plain:
+                text = getattr(value, name)
+                if text is not None:
+                    parts.append(start + escaped(text) + end)
+            return
         for name, reference, each in present(shape, value):
             if not reference.place and not reference.xml_attribute:
                 self.value(reference, reference.name or name, each, parts)
+
+    def _plainly(self, shape: Shape) -> tuple[tuple[str, str, str], ...]:
+        """Name, start and end of every element of a structure that has nothing but strings in it; else empty."""
+        for each in shape.members.values():
+            if each.place or each.xml_attribute or each.xml_namespace or self.service.shape(each).kind != "string":
+                return ()
+        named = [(name, each.name or name) for name, each in shape.members.items()]
+        return tuple((name, f"<{tag}>", f"</{tag.partition(' ')[0]}>") for name, tag in named)
 
     def value(self, reference: Reference, tag: str, value: Any, parts: list[str]) -> None:
         """One value under an element's name; a flattened list or map is an element for each entry."""
@@ -176,6 +197,12 @@ class Writer:
         )
 
 
+@cache
+def writer(service: ServiceModel) -> Writer:
+    """What writes the values of a service."""
+    return Writer(service)
+
+
 def document(
     service: ServiceModel,
     reference: Reference,
@@ -187,7 +214,7 @@ def document(
     """A whole document: `value` as its root element, in a namespace if there is one."""
     told = Reference(reference.shape, xml_namespace=Namespace(namespace) if namespace else reference.xml_namespace)
     parts: list[str] = []
-    Writer(service).value(told, root, value, parts)
+    writer(service).value(told, root, value, parts)
     return "".join(parts).encode("utf-8")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from bailiwick.core.message import Header, Request
@@ -36,7 +37,7 @@ def request(
             _headers_once(message.fields, signed_headers)
             if not message.repeats
             else headers(message.headers, signed_headers),
-            ";".join(signed_headers),
+            _joined(signed_headers),
             payload_hash,
         )
     )
@@ -94,8 +95,16 @@ def headers(present: tuple[Header, ...], signed: tuple[str, ...]) -> str:
 
 
 def _headers_once(present: Mapping[str, str], signed: tuple[str, ...]) -> str:
-    """The same where no header is repeated."""
-    return "".join([f"{name}:{_folded(present[name]) if name in present else ''}\n" for name in signed])
+    """The same where no header is repeated. Most need no folding, which one look at all of them together tells."""
+    text = "".join([f"{name}:{present.get(name, '')}\n" for name in signed])
+    if "  " not in text and "\t" not in text and ": " not in text and " \n" not in text:
+        return text
+    return "".join([f"{name}:{_folded(present.get(name, ''))}\n" for name in signed])
+
+
+@lru_cache(maxsize=64)
+def _joined(signed: tuple[str, ...]) -> str:
+    return ";".join(signed)
 
 
 def _folded(value: str) -> str:
