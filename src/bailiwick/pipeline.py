@@ -208,6 +208,7 @@ class Pipeline:
     def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:
         """The call that this request makes with this input, if `caller` made it."""
         request = received.request
+        fields = request.fields
         return Call(
             operation=route.operation,
             caller=caller,
@@ -218,8 +219,8 @@ class Pipeline:
             environment=self.environment,
             source=request.source,
             secure=request.secure,
-            user_agent=request.header("user-agent") or "",
-            referer=request.header("referer") or "",
+            user_agent=fields.get("user-agent", ""),
+            referer=fields.get("referer", ""),
         )
 
     def invoke(self, call: Call, request: Any) -> Any:

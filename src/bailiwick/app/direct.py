@@ -11,8 +11,7 @@ import asyncio
 import re
 from collections import deque
 from concurrent.futures import Future
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -30,36 +29,6 @@ if TYPE_CHECKING:
 _NOT_IN_A_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class Exchange:
-    """One request and its answer."""
-
-    __slots__ = (
-        "body",
-        "disconnected",
-        "headers",
-        "keep_alive",
-        "message_event",
-        "method",
-        "received",
-        "response_complete",
-        "response_started",
-        "too_large",
-        "url",
-    )
-
-    def __init__(self, protocol: DirectProtocol, *, keep_alive: bool) -> None:
-        self.method = protocol.parser.get_method().decode("ascii")
-        self.url = protocol.url
-        self.headers = protocol.headers
-        self.keep_alive = keep_alive
-        self.message_event = _NOBODY_WAITS
-        self.body: Body | None = None
-        self.received = False  # the whole request is here
-        self.too_large = False
-        self.disconnected = False
-        self.response_started = self.response_complete = False
-
-
 class _NobodyWaits:
     """In the place of the event on which an ASGI application waits for more of its body."""
 
@@ -67,7 +36,22 @@ class _NobodyWaits:
         """Nothing."""
 
 
-_NOBODY_WAITS = _NobodyWaits()
+class Exchange:
+    """One request and its answer."""
+
+    # How every exchange begins. They are the class's, so that making one does not write each of them.
+    message_event: ClassVar[_NobodyWaits] = _NobodyWaits()
+    body: Body | None = None
+    received = False  # the whole request is here
+    too_large = False
+    disconnected = False
+    response_started = response_complete = False
+
+    def __init__(self, protocol: DirectProtocol, *, keep_alive: bool) -> None:
+        self.method = protocol.parser.get_method().decode("ascii")
+        self.url = protocol.url
+        self.headers = protocol.headers
+        self.keep_alive = keep_alive
 
 
 class Outbox:
@@ -77,10 +61,18 @@ class Outbox:
     costs a fifth of a request.
     """
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_answers", "_headers", "_joined")
 
     def __init__(self) -> None:
         self._answers: list[tuple[asyncio.Transport, bytes]] = []
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._joined = b""
+
+    def joined(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The lines of the headers that the server gives to every answer; it makes a new list every second."""
+        if headers is not self._headers:
+            self._headers, self._joined = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._joined
 
     def put(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, answer: bytes) -> None:
         """Have `answer` written soon."""
@@ -157,13 +149,14 @@ class DirectProtocol(GuardedProtocol):
             exchange.too_large = True
         if self._turn is None and not self._waiting and not self.flow.write_paused:
             self._turn = exchange
-            self._take(exchange)
+            if exchange.too_large or self.expect_100_continue:  # else there is nothing to do before the body
+                self._take(exchange)
         else:
             self.flow.pause_reading()
             self._waiting.appendleft(exchange)
 
     def on_body(self, body: bytes) -> None:
-        exchange = cast(Exchange, self.cycle)
+        exchange: Exchange = cast(Any, self.cycle)
         if self._refusal or exchange.body is None or exchange.response_complete or exchange.too_large:
             return
         try:
@@ -177,7 +170,7 @@ class DirectProtocol(GuardedProtocol):
         if self._refusal:
             return
         self._stage = Stage.NOTHING
-        exchange = cast(Exchange, self.cycle)
+        exchange: Exchange = cast(Any, self.cycle)
         if exchange.response_complete:
             return
         exchange.received = True
@@ -242,9 +235,9 @@ class DirectProtocol(GuardedProtocol):
             exchange.keep_alive = False
         elif not exchange.keep_alive:
             told += b"connection: close\r\n"
-        start = STATUS_LINE[response.status] + _joined(tuple(self.server_state.default_headers))
         body = b"" if exchange.method == "HEAD" else response.body
-        self._outbox.put(self.loop, self.transport, b"%b%b\r\n%b" % (start, told, body))
+        ours = self._outbox.joined(self.server_state.default_headers)
+        self._outbox.put(self.loop, self.transport, STATUS_LINE[response.status] + ours + told + b"\r\n" + body)
         self.server_state.total_requests += 1
         if exchange.keep_alive:
             self._go_on()
@@ -306,8 +299,3 @@ def head_of(response: Response) -> bytes:
         raise ValueError("a header of the answer holds a control character")
     lines.append(f"content-length: {len(response.body)}\r\n")
     return "\r\n".join(lines).encode("latin-1")
-
-
-@lru_cache(maxsize=4)
-def _joined(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -6,6 +6,7 @@ begin with a capital, and the answer has no wrapper. Blobs are base64, times ISO
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -106,18 +107,29 @@ def _numbered(node: Tree | str, group: str, name: str) -> list[Tree | str]:
 
 def body(operation: OperationModel, output: Any, request_id: str) -> bytes:
     """The XML of an answer: the members that have a value, in the model's order."""
-    service, name, parts = operation.model, operation.name, list[str]()
-    if operation.output and output is not None:
-        writer(service).structure(service.shape(operation.output), output, parts)
-        if service.protocol != "ec2":
-            wrapper = operation.wrapper or f"{name}Result"
-            parts = [f"<{wrapper}>", *parts, f"</{wrapper}>"]
-    told = "".join(parts)
+    service = operation.model
+    has_output = bool(operation.output and output is not None)
+    start, middle, end = _frame(operation, has_output=has_output)
+    parts = [start]
     if service.protocol == "ec2":
-        told = f"<requestId>{request_id}</requestId>{told}"
-    else:
-        told += f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
-    return f'<{name}Response xmlns="{service.namespace}">{told}</{name}Response>'.encode()
+        parts += (request_id, middle)
+    if has_output:
+        writer(service).structure(service.shape(operation.output), output, parts)
+    if service.protocol != "ec2":
+        parts += (middle, request_id)
+    parts.append(end)
+    return "".join(parts).encode()
+
+
+@cache
+def _frame(operation: OperationModel, *, has_output: bool) -> tuple[str, str, str]:
+    """What stands around the output and the request id, which is the same in every answer of an operation."""
+    name, wrapper = operation.name, operation.wrapper or f"{operation.name}Result"
+    opened, closed = f'<{name}Response xmlns="{operation.model.namespace}">', f"</{name}Response>"
+    if operation.model.protocol == "ec2":
+        return f"{opened}<requestId>", "</requestId>", closed
+    before, after = (f"<{wrapper}>", f"</{wrapper}>") if has_output else ("", "")
+    return f"{opened}{before}", f"{after}<ResponseMetadata><RequestId>", f"</RequestId></ResponseMetadata>{closed}"
 
 
 def json_body(operation: OperationModel, output: Any, request_id: str) -> bytes:

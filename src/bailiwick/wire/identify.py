@@ -45,13 +45,13 @@ def protocol(service: ServiceModel, request: Request) -> str:
 
 
 def _identify(request: Request, scope_service: str | None, known: Models) -> OperationModel:
-    if request.header("smithy-protocol") is not None:
+    fields = request.fields
+    if "smithy-protocol" in fields:
         return _by_shape_path(request, known)
-    targets = request.all("x-amz-target")
-    if targets and request.path == "/":
-        return _by_target(targets, known)
+    if "x-amz-target" in fields and request.path == "/":
+        return _by_target(request.all("x-amz-target"), known)
     services = _candidates(request, scope_service, known)
-    if request.path == "/" and any(service.speaks_forms for service in services):
+    if request.path == "/" and [service for service in services if service.speaks_forms]:
         action, version = form.action(request)
         if action:
             return _by_action(action[:_MAX_ACTION], version[:_MAX_ACTION], services)

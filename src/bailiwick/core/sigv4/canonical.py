@@ -32,8 +32,8 @@ def request(
     return "\n".join(
         (
             message.method,
-            uri(message.path, s3=s3),
-            query(message.query, leave_out),
+            message.path if message.path == "/" else uri(message.path, s3=s3),
+            message.query and query(message.query, leave_out),
             _headers_once(message.fields, signed_headers)
             if not message.repeats
             else headers(message.headers, signed_headers),

@@ -40,6 +40,8 @@ _ONCE = frozenset(
     )
 )
 
+_MUST_BE_SIGNED = ("x-amz-security-token", "x-amz-target", "x-amz-region-set")
+
 
 class Scope(msgspec.Struct, frozen=True, dict=True):
     """What a credential says before the signature; the same for many requests of one client.
@@ -111,8 +113,9 @@ def read(request: Request) -> Claim:
         raise MissingAuthentication("Request is missing Authentication Token")
     date = once.get("x-amz-date") or once.get("date")
     scope, signature = _scope_and_signature(authorization, has_date=date is not None)
-    for name in ("x-amz-security-token", "x-amz-target", "x-amz-region-set"):
-        must_be_signed(name, once, scope)
+    for name in _MUST_BE_SIGNED:
+        if name in once:
+            must_be_signed(name, once, scope)
     timestamp, epoch = time_of(date or "")
     regions = region_set(once.get("x-amz-region-set")) if scope.algorithm == SIGV4A else ()
     return Claim(scope, signature, timestamp, epoch, once.get("x-amz-security-token"), region_set=regions)

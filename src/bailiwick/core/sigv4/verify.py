@@ -22,6 +22,7 @@ from bailiwick.core.sigv4.rules import CHUNKED_PREFIX, STRICT, UNSIGNED_PAYLOAD,
 
 TERMINATOR = "aws4_request"
 _SIGNING_KEYS_REMEMBERED = 8192
+_NOTHING: frozenset[str] = frozenset()
 _IN_URL = frozenset(("X-Amz-Signature",))
 _ADDED_TO_URL = frozenset(("X-Amz-Signature", "X-Amz-Security-Token"))
 
@@ -63,7 +64,7 @@ def verify(request: Request, claim: Claim, secret: str, rules: Rules = STRICT) -
     payload, is_acceptable = _payload(request, claim, rules)
     if claim.scope.algorithm == SIGV4A and not rules.asymmetric:
         is_acceptable = False
-    canonical_request = _canonical(request, claim, payload, rules, _IN_URL if claim.presigned else frozenset())
+    canonical_request = _canonical(request, claim, payload, rules, _IN_URL if claim.presigned else _NOTHING)
     to_sign = string_to_sign(claim, canonical_request)
     if is_acceptable and _holds(claim, secret, to_sign):
         return
@@ -122,15 +123,17 @@ def _payload(request: Request, claim: Claim, rules: Rules) -> tuple[str, bool]:
     A declared hash must be true as well. Without one the body is hashed, but in a presigned URL of S3, which
     is made before there is a body.
     """
-    declared = request.header("x-amz-content-sha256")
-    if declared is None and rules.s3 and claim.presigned:
-        return UNSIGNED_PAYLOAD, True
+    declared = request.fields.get("x-amz-content-sha256")
+    if declared is None:
+        if rules.s3 and claim.presigned:
+            return UNSIGNED_PAYLOAD, True
+        return hashlib.sha256(request.body).hexdigest(), True
     if declared == UNSIGNED_PAYLOAD:
         return declared, rules.unsigned_payload
     if declared is not None and declared.startswith(CHUNKED_PREFIX):
         return declared, rules.chunked
     real = hashlib.sha256(request.body).hexdigest()
-    return real, declared in (None, real)
+    return real, declared == real
 
 
 # -- Place and time ---------------------------------------------------------------------------------------
