@@ -33,13 +33,18 @@ def adopt(
     now: float,
 ) -> None:
     """Store a key that was made elsewhere. Raises store.Duplicate if its id is taken."""
-    sealed = environment.ring.seal(_PURPOSE, secret.encode(), environment.entropy, key_id.encode())
+    kept = sealed(environment, key_id, secret)
     transaction.run(
         insert(tables.access_key).values(
-            id=key_id, account=account, owner_id=owner_id, secret=sealed, status="Active", created=now
+            id=key_id, account=account, owner_id=owner_id, secret=kept, status="Active", created=now
         )
     )
     transaction.changed(f"access-key:{key_id}")
+
+
+def sealed(environment: Environment, key_id: str, secret: str) -> bytes:
+    """A secret as it is stored: sealed, and bound to its key's id, so that rows cannot be exchanged."""
+    return environment.ring.seal(_PURPOSE, secret.encode(), environment.entropy, key_id.encode())
 
 
 def remove_all(transaction: Transaction, owner_id: str, key_ids: list[str]) -> None:
