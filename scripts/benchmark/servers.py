@@ -123,7 +123,9 @@ def peer(name: str) -> Iterator[tuple[Running, Credentials]]:
 def enforce(name: str, running: Running) -> None:
     """Have moto begin to ask for permissions; before that it takes any credentials."""
     if name == "moto_server":
-        asked = urllib.request.Request(f"http://{running.host}/moto-api/reset-auth", data=b"0", method="POST")
+        plain = {"content-type": "text/plain"}  # of anything else it would look for a form
+        address = f"http://{running.host}/moto-api/reset-auth"
+        asked = urllib.request.Request(address, data=b"0", headers=plain, method="POST")
         urllib.request.urlopen(asked).close()
 
 
