@@ -29,6 +29,7 @@ class SessionKind(StrEnum):
     ROLE = "role"  # AssumeRole and its siblings
     SESSION = "session"  # GetSessionToken: the user herself, for a while
     FEDERATED = "federated"  # GetFederationToken
+    ROOT = "root"  # AssumeRoot: the root user of a member account, for one task
 
 
 class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):

@@ -29,6 +29,15 @@ from bailiwick.store import Store
 _INVALID = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
 _TOKENS_REMEMBERED = 10_000
+_EVERYTHING = Layer(
+    [
+        Attached(
+            compile_policy('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'),
+            "everything",
+            None,
+        )
+    ]
+)
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -105,6 +114,8 @@ class Directory:
     def _of_session(self, transaction: Transaction, session: Session) -> tuple[Credential, Iterable[str]]:
         known = self._known(transaction, "role" if session.kind is SessionKind.ROLE else "user", session.principal)
         base, topics = known.caller, known.topics
+        if session.kind is SessionKind.FEDERATED and base.kind is PrincipalKind.ROOT:
+            base = msgspec.structs.replace(base, identity=_EVERYTHING)  # what it passes on is what limits it
         filtered, more = self._session_policies(transaction, session)
         caller, above = self._governed(transaction, _in_session(base, session, filtered))
         weight = 5_000 + _bytes_of(filtered)
@@ -230,6 +241,8 @@ class Directory:
             return None, []
         inline = [Attached(compile_policy(text), "session policy", None) for text in session.policies]
         attached, topics = self._managed(transaction, session.policy_arns)
+        if session.kind is SessionKind.ROOT:
+            inline = [*_EVERYTHING.policies]  # the policy of a task only denies what does not belong to it
         return Layer([*inline, *attached]), topics
 
     def _managed(self, transaction: Transaction, arns: Iterable[str]) -> tuple[list[Attached], list[str]]:
@@ -268,7 +281,7 @@ def _in_session(base: Caller, session: Session, policies: Layer | None) -> Calle
         )
         user_id, name, kind = f"{principal.account}:{session.name}", None, "FederatedUser"
     elif principal.kind is PrincipalKind.ROOT:
-        kind = "Account"
+        name, kind = None, "Account"
     tags = _overlaid(base.tags, session.tags)
     context = _context(principal, user_id, kind, tags)
     if session.kind is SessionKind.FEDERATED:
@@ -278,6 +291,8 @@ def _in_session(base: Caller, session: Session, policies: Layer | None) -> Calle
     context["aws:tokenissuetime"] = datetime.fromtimestamp(session.issued, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if session.kind is SessionKind.SESSION:
         context["aws:multifactorauthpresent"] = "true" if session.mfa is not None else "false"
+    if session.kind is SessionKind.ROOT:
+        context["aws:assumedroot"] = "true"
     if session.source_identity:
         context["aws:sourceidentity"] = session.source_identity
     if session.federated_provider:

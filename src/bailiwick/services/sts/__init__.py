@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from bailiwick.services.sts import assume_role, authorization, identity, refused, session_token
+from bailiwick.services.sts import (
+    assume_role,
+    assume_root,
+    authorization,
+    federation_token,
+    identity,
+    refused,
+    session_token,
+)
 from bailiwick.services.sts.service import sts
 
-__all__ = ["assume_role", "authorization", "identity", "refused", "session_token", "sts"]
+__all__ = [
+    "assume_role",
+    "assume_root",
+    "authorization",
+    "federation_token",
+    "identity",
+    "refused",
+    "session_token",
+    "sts",
+]

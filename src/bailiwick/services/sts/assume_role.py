@@ -19,7 +19,7 @@ from bailiwick.core.formats import SessionKind
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Context, PrincipalKind, Rule, Value
-from bailiwick.directory import entities
+from bailiwick.directory import entities, organizations
 from bailiwick.directory.entities import Role
 from bailiwick.services.sts import session_policies, session_tags, shapes
 from bailiwick.services.sts.credentials import check_mfa, issue, new_session, shows_no_code
@@ -42,13 +42,13 @@ def role_to_assume(call: Call, request: AssumeRoleRequest) -> Target:
     """The role, by its trust policy; and the same for the tags and the source identity that go with the session."""
     if call.caller.kind is PrincipalKind.ROOT:
         raise AccessDenied("Roles may not be assumed by root accounts.")
+    if call.caller.kind is PrincipalKind.FEDERATED:
+        raise _denied(call, request.RoleArn)
     if check_mfa(call, request.SerialNumber, request.TokenCode) is not None:
         call.caller = _with_mfa(call.caller)
     caller = call.caller
     parsed = _parsed(request.RoleArn)
-    found = call.transaction.remember(
-        "sts.role", request.RoleArn, lambda transaction: _load(transaction, request.RoleArn)
-    )
+    found = trusted(call, request.RoleArn)
     identity = request.SourceIdentity or (caller.session.source_identity if caller.session else "")
     target = Target(
         account=parsed.account,
@@ -110,6 +110,15 @@ def _parsed(role_arn: str) -> Arn:
         raise ValidationError(f"{role_arn} is invalid") from None
 
 
+def trusted(call: Call, role_arn: str) -> Trusted | None:
+    """The role with this ARN; None if there is none, or its account was closed."""
+    found = call.transaction.remember("sts.role", role_arn, lambda transaction: _load(transaction, role_arn))
+    if found is None:
+        return None
+    place = organizations.membership(call.transaction, call.partition, found.role.account)
+    return found if place is None or place.active else None
+
+
 def _load(transaction: Transaction, role_arn: str) -> tuple[Trusted | None, Iterable[str]]:
     topic = f"role-arn:{role_arn}"
     role = entities.role_by_arn(transaction, role_arn)
@@ -127,13 +136,8 @@ def _context(call: Call, request: AssumeRoleRequest, found: Trusted | None) -> d
     if request.SourceIdentity is not None:
         context["sts:sourceidentity"] = request.SourceIdentity
     passed = {tag.Key: tag.Value for tag in request.Tags or ()} | session_tags.inherited(call.caller)
-    for key, value in passed.items():
-        context[f"aws:requesttag/{key.lower()}"] = value
-    if passed:
-        context["aws:tagkeys"] = tuple(passed)
     transitive = (*(request.TransitiveTagKeys or ()), *session_tags.inherited(call.caller))
-    if transitive:
-        context["sts:transitivetagkeys"] = transitive
+    context |= session_tags.context(passed, transitive)
     for key, value in (found.tags if found else {}).items():
         context[f"aws:resourcetag/{key.lower()}"] = value
         context[f"iam:resourcetag/{key.lower()}"] = value

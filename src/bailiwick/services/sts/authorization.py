@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bailiwick.api import Call, nothing
+from bailiwick.api import Call
 from bailiwick.core.errors import SealError
 from bailiwick.core.formats import open_message
 from bailiwick.services.sts import shapes
+from bailiwick.services.sts.identity import of_no_users_session
 from bailiwick.services.sts.service import sts
 
 
-@sts.operation("DecodeAuthorizationMessage", on=nothing)
+@sts.operation("DecodeAuthorizationMessage", on=of_no_users_session)
 def decode_authorization_message(
     call: Call, request: shapes.DecodeAuthorizationMessageRequest, record: None
 ) -> shapes.DecodeAuthorizationMessageResponse:

@@ -12,6 +12,8 @@ from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.directory import mfa
 from bailiwick.services.sts import shapes
 
+_DEFAULT = 12 * 3600
+_MAX_OF_ROOT = 3600
 _HAVE_DEVICES = (PrincipalKind.USER, PrincipalKind.ROOT)
 
 
@@ -29,6 +31,29 @@ def issue(call: Call, session: Session) -> shapes.Credentials:
         SessionToken=seal_session(call.environment.ring, made, entropy),
         Expiration=float(made.expires),
     )
+
+
+def refuse_users_sessions(call: Call) -> None:
+    """Refuse what is not for sessions of GetFederationToken and GetSessionToken. Raises AccessDenied.
+
+    Source: facts/sts.md section 4.
+    """
+    session = call.caller.session
+    if session is not None and session.kind in (SessionKind.FEDERATED, SessionKind.SESSION):
+        raise AccessDenied(f"User: {call.caller.arn} is not authorized to perform: {call.operation.action}")
+
+
+def refuse_sessions(call: Call) -> None:
+    """Refuse what is for long-term keys alone. Raises AccessDenied, with AWS's text."""
+    if call.caller.session is not None:
+        raise AccessDenied(f"Cannot call {call.operation.name} with session credentials")
+
+
+def lasting(call: Call, seconds: int | None) -> int:
+    """For how long a session of the calling user or root user lasts: 12 hours, and an hour for the root user."""
+    if call.caller.kind is PrincipalKind.ROOT:
+        return min(seconds or _MAX_OF_ROOT, _MAX_OF_ROOT)
+    return seconds or _DEFAULT
 
 
 def new_session(call: Call, kind: SessionKind, account: str, principal: str, seconds: int) -> Session:

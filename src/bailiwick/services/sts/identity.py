@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bailiwick.api import Call, ValidationError, anyone, nothing
+from bailiwick.api import Call, Target, ValidationError, anyone, nothing
 from bailiwick.core import ids
 from bailiwick.services.sts import shapes
+from bailiwick.services.sts.credentials import refuse_users_sessions
 from bailiwick.services.sts.service import sts
 
 
@@ -16,7 +17,13 @@ def get_caller_identity(
     return shapes.GetCallerIdentityResponse(UserId=caller.user_id, Account=caller.account, Arn=caller.arn)
 
 
-@sts.operation("GetAccessKeyInfo", on=nothing, quick=True)
+def of_no_users_session(call: Call, request: object) -> Target:
+    """No resource; and not for the sessions of users."""
+    refuse_users_sessions(call)
+    return nothing(call, request)
+
+
+@sts.operation("GetAccessKeyInfo", on=of_no_users_session, quick=True)
 def get_access_key_info(
     call: Call, request: shapes.GetAccessKeyInfoRequest, record: None
 ) -> shapes.GetAccessKeyInfoResponse:

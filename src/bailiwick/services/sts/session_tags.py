@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bailiwick.api import Caller, InvalidParameterValue
+from bailiwick.core.policy.question import Value
 from bailiwick.services.sts.shapes import Tag
 
 _DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
@@ -31,7 +32,17 @@ def inherited(caller: Caller) -> dict[str, str]:
     return {key: caller.session.tags[key] for key in caller.session.transitive if key in caller.session.tags}
 
 
-def combined(caller: Caller, passed: Sequence[Tag] | None, transitive: Sequence[str] | None) -> SessionTags:
+def context(passed: Mapping[str, str], transitive: Sequence[str] = ()) -> dict[str, Value]:
+    """The condition keys of a call that passes tags."""
+    keys: dict[str, Value] = {f"aws:requesttag/{key.lower()}": value for key, value in passed.items()}
+    if passed:
+        keys["aws:tagkeys"] = tuple(passed)
+    if transitive:
+        keys["sts:transitivetagkeys"] = tuple(transitive)
+    return keys
+
+
+def combined(caller: Caller, passed: Sequence[Tag] | None, transitive: Sequence[str] | None = None) -> SessionTags:
     """The tags of a session that `caller` begins with `passed` tags.
 
     Raises InvalidParameterValue for a key given twice, a transitive key that is not passed, and a key that the
