@@ -9,8 +9,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,14 +23,18 @@ from bailiwick.app import home, logs, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_policy import policy
-from bailiwick.app.home import Home, HomeError
+from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
+from bailiwick.app.cli_support import number as number_of
+from bailiwick.app.cli_transfer import exports, imports, quota
+from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.serve import serve as run_server
 from bailiwick.app.server import ServerError
 from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
 from bailiwick.app.welcome import endpoint
 from bailiwick.directory import accounts, organizations
-from bailiwick.store import Duplicate, Store, StoreError
+from bailiwick.directory.transfer.export_file import ExportError
+from bailiwick.store import Duplicate, StoreError
 
 # Tracebacks with local variables would print secrets.
 _PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "no_args_is_help": True, "add_completion": False}
@@ -43,12 +46,9 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
 app.add_typer(audit_commands, name="audit")
-
-Config = Annotated[
-    Path | None, typer.Option(help=r"Settings file in TOML. \[env: BAILIWICK_CONFIG]", show_default=False)
-]
-Data = Annotated[Path | None, typer.Option(help=r"Data folder. \[env: BAILIWICK_DATA]", show_default=False)]
-AccountId = Annotated[str | None, typer.Option(help="Account id, 12 digits.", show_default=False)]
+app.add_typer(imports, name="import")
+app.add_typer(exports, name="export")
+app.add_typer(quota, name="quota")
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _fail(str(error), 2)
-    except (HomeError, RootKeyError, ServerError, StoreError) as error:
+    except (ExportError, HomeError, RootKeyError, ServerError, StoreError) as error:
         _fail(str(error), 1)
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
@@ -156,8 +156,8 @@ def account_create(
     if not 1 <= len(name) <= 128 or not name.isprintable():
         raise SettingsError("the name of an account has 1 to 128 printable characters")
     number = account_id or home.new_account_id()
-    with _deployment(config, data) as (found, store):
-        path = found.folder / f"{home.ROOT_CREDENTIALS}-{_number(number)}"
+    with deployment(config, data) as (found, store):
+        path = found.folder / f"{home.ROOT_CREDENTIALS}-{number_of(number)}"
         try:
             with store.transaction(write=True) as transaction:
                 environment = found.deployment.environment(found.ring)
@@ -167,26 +167,26 @@ def account_create(
                 home.write_credentials(path, key, number)
         except Duplicate:
             raise HomeError(f"account {number} exists already; leave --account-id out to get another") from None
-    _say(f"account {number}: its root access key is in {path}")
+    say(f"account {number}: its root access key is in {path}")
 
 
 @account.command("list")
 def account_list(config: Config = None, data: Data = None) -> None:
     """Show every account, and the organization that it is in."""
-    with _deployment(config, data) as (_, store), store.transaction() as transaction:
+    with deployment(config, data) as (_, store), store.transaction() as transaction:
         for each in accounts.every(transaction):
             place = organizations.of_account(transaction, each.id)
             role = "" if place is None else f"  {place.id}{' (management)' * (place.management == each.id)}"
-            _say(f"{each.id}  {each.name}{role}")
+            say(f"{each.id}  {each.name}{role}")
 
 
 @root.command("rotate-key")
 def root_rotate_key(account_id: AccountId = None, config: Config = None, data: Data = None) -> None:
     """Give a root user a new access key. The old ones end at once; the new one is written to a file."""
-    with _deployment(config, data) as (found, store):
+    with deployment(config, data) as (found, store):
         number = account_id or found.deployment.account_id
         first = number == found.deployment.account_id
-        path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{_number(number)}")
+        path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{number_of(number)}")
         written = path.with_name(f"{path.name}.new")
         with store.transaction(write=True) as transaction:
             if accounts.find(transaction, number) is None:
@@ -195,7 +195,7 @@ def root_rotate_key(account_id: AccountId = None, config: Config = None, data: D
             # Both keys are in a file until the commit has decided which one is right.
             home.write_credentials(written, key, number)
         os.replace(written, path)
-    _say(f"the new root access key is in {path}")
+    say(f"the new root access key is in {path}")
 
 
 @app.command()
@@ -223,28 +223,4 @@ def explain(
 @app.command()
 def version() -> None:
     """Show the version."""
-    _say(bailiwick.__version__)
-
-
-@contextmanager
-def _deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, Store]]:
-    """The deployment in a data folder that exists. Raises HomeError where there is none."""
-    settings = load({"data": data}, os.environ, config)
-    logs.configure(settings.log_level)
-    folder = data_folder(settings, os.environ)
-    if not (settings.database or (folder / home.DATABASE).exists()):
-        raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
-    found = home.open_home(folder, settings, os.environ)
-    store = Store(found.database)
-    with closing(store):
-        yield found, store
-
-
-def _number(account_id: str) -> str:
-    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
-        raise SettingsError(f"`{account_id}` is not an account id: 12 digits")
-    return account_id
-
-
-def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+    say(bailiwick.__version__)

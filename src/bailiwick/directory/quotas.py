@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sqlalchemy import select
+from sqlalchemy import Table, func, select
 
 from bailiwick.api import Transaction
+from bailiwick.directory import tables
+from bailiwick.directory.role_tables import instance_profile
 from bailiwick.store import settings
 from bailiwick.store.schema import setting
 
@@ -31,6 +33,14 @@ DEFAULTS: Mapping[str, int] = MappingProxyType(
 )
 """The quotas that can be changed, with AWS's defaults."""
 
+_COUNTED: Mapping[str, Table] = {
+    "GroupsPerAccount": tables.group,
+    "InstanceProfilesPerAccount": instance_profile,
+    "PoliciesPerAccount": tables.policy,
+    "RolesPerAccount": tables.role,
+    "UsersPerAccount": tables.user,
+}
+
 HIGHEST = 10_000_000  # what a quota may be set to
 
 
@@ -42,6 +52,16 @@ def allowed(transaction: Transaction, account: str, name: str) -> int:
 def every(transaction: Transaction, account: str) -> dict[str, int]:
     """Every quota that can be changed, as it is for an account."""
     return _found(transaction, account, tuple(DEFAULTS))
+
+
+def exceeded(transaction: Transaction, account: str) -> dict[str, int]:
+    """The quotas of the account as a whole that are exceeded, and how many there are."""
+    given, found = every(transaction, account), {}
+    for name, table in _COUNTED.items():
+        row = transaction.one(select(func.count().label("rows")).where(table.c.account == account))
+        if row is not None and row.rows > given[name]:
+            found[name] = int(row.rows)
+    return found
 
 
 def put(transaction: Transaction, name: str, value: int, account: str | None = None) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, union
 
 from bailiwick.api import Call, Finder, Target
-from bailiwick.directory import quotas, tables
+from bailiwick.directory import tables
 from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
 from bailiwick.services.iam import names, paging, shapes
 from bailiwick.services.iam.owners import Owner, changed
@@ -16,8 +16,6 @@ from bailiwick.services.iam.protected import role_to_change
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import NoSuchEntityException, PolicyNotAttachableException
 from bailiwick.services.iam.targets import group_named, policy_named, policy_of, role_named, user_named
-
-POLICIES_PER_OWNER = quotas.DEFAULTS["PoliciesPerUser"]
 
 _table = tables.attachment.c
 

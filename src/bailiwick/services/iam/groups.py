@@ -8,16 +8,13 @@ from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import entities, quotas, tables
+from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Group, User
 from bailiwick.services.iam import listing, names, paging, shapes, users
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
 from bailiwick.services.iam.targets import group_named, no_user, user_named
 from bailiwick.store import Duplicate
-
-GROUPS_PER_ACCOUNT = quotas.DEFAULTS["GroupsPerAccount"]
-GROUPS_PER_USER = quotas.DEFAULTS["GroupsPerUser"]
 
 
 def shown(group: Group, partition: str) -> shapes.Group:

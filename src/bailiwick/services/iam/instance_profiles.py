@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bailiwick.api import Call, Target, nothing
 from bailiwick.core import ids
-from bailiwick.directory import entities, quotas
+from bailiwick.directory import entities
 from bailiwick.directory.entities import Role
 from bailiwick.directory.instance_profiles import InstanceProfile, find
 from bailiwick.directory.role_tables import instance_profile
@@ -23,8 +23,6 @@ from bailiwick.services.iam.shapes import (
 )
 from bailiwick.services.iam.targets import no_role, role_named
 from bailiwick.store import Duplicate
-
-PROFILES_PER_ACCOUNT = quotas.DEFAULTS["InstanceProfilesPerAccount"]
 
 _columns = instance_profile.c
 

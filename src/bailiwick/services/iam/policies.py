@@ -11,7 +11,7 @@ from bailiwick.api import AccessDenied, Call, Target
 from bailiwick.core import ids
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_managed
-from bailiwick.directory import entities, managed, quotas, tables
+from bailiwick.directory import entities, managed, tables
 from bailiwick.directory.entities import ManagedPolicy
 from bailiwick.services.iam import names, paging, policy_usage, shapes, tags
 from bailiwick.services.iam.policy_usage import Use
@@ -25,7 +25,6 @@ from bailiwick.services.iam.shapes import (
 from bailiwick.services.iam.targets import policy_named, policy_to_change
 from bailiwick.store import Duplicate
 
-POLICIES_PER_ACCOUNT = quotas.DEFAULTS["PoliciesPerAccount"]
 MAX_SIZE = 6144
 MAX_VERSIONS = 5
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import ids
-from bailiwick.directory import entities, quotas, tables
+from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import Role
 from bailiwick.directory.role_tables import instance_profile, last_access
 from bailiwick.services.iam import boundaries, listing, names, protected, shapes, tags, trust
@@ -23,7 +23,6 @@ from bailiwick.services.iam.shapes import (
 from bailiwick.services.iam.targets import role_named
 from bailiwick.store import Duplicate
 
-ROLES_PER_ACCOUNT = quotas.DEFAULTS["RolesPerAccount"]
 DEFAULT_SESSION = 3600
 
 

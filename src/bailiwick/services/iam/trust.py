@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bailiwick.api import Call
+from bailiwick.api import Call, Transaction
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_trust
 from bailiwick.core.policy.render import render
@@ -10,8 +10,6 @@ from bailiwick.directory import entities, quotas
 from bailiwick.directory.entities import Role
 from bailiwick.services.iam import names
 from bailiwick.services.iam.shapes import LimitExceededException, MalformedPolicyDocumentException
-
-MAX_SIZE = quotas.DEFAULTS["ACLSizePerRole"]
 
 
 def checked(call: Call, text: str) -> dict[str, str]:
@@ -40,7 +38,11 @@ def checked(call: Call, text: str) -> dict[str, str]:
     return found
 
 
+def text(transaction: Transaction, partition: str, role: Role) -> str:
+    """A role's trust policy, with the present ARNs of those it names."""
+    return render(role.trust, role.pins, lambda pin: entities.current_arn(transaction, partition, pin))
+
+
 def shown(call: Call, role: Role) -> str:
-    """A role's trust policy as responses show it: percent-encoded, with the present ARNs of those it names."""
-    text = render(role.trust, role.pins, lambda pin: entities.current_arn(call.transaction, call.partition, pin))
-    return names.encoded(text)
+    """A role's trust policy as responses show it: percent-encoded."""
+    return names.encoded(text(call.transaction, call.partition, role))

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target
 from bailiwick.core import arn, ids
-from bailiwick.directory import accounts, aliases, credential_tables, entities, passwords, quotas, tables
+from bailiwick.directory import accounts, aliases, credential_tables, entities, passwords, tables
 from bailiwick.directory.entities import User
 from bailiwick.directory.role_tables import last_access
 from bailiwick.services.iam import boundaries, listing, names, shapes, tags
@@ -16,8 +16,6 @@ from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import DeleteConflictException, EntityAlreadyExistsException
 from bailiwick.services.iam.targets import owner_or_self, user_named
 from bailiwick.store import Duplicate
-
-USERS_PER_ACCOUNT = quotas.DEFAULTS["UsersPerAccount"]
 
 
 def shown(user: User, partition: str) -> shapes.User:

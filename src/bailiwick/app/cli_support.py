@@ -1,0 +1,49 @@
+"""What the commands of `bailiwick` share: the deployment they work on, and how they speak."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bailiwick.app import home, logs
+from bailiwick.app.home import Home, HomeError
+from bailiwick.app.settings import SettingsError, data_folder, load
+from bailiwick.store import Store
+
+Config = Annotated[
+    Path | None, typer.Option(help=r"Settings file in TOML. \[env: BAILIWICK_CONFIG]", show_default=False)
+]
+Data = Annotated[Path | None, typer.Option(help=r"Data folder. \[env: BAILIWICK_DATA]", show_default=False)]
+AccountId = Annotated[str | None, typer.Option(help="Account id, 12 digits.", show_default=False)]
+
+
+@contextmanager
+def deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, Store]]:
+    """The deployment in a data folder that exists. Raises HomeError where there is none."""
+    settings = load({"data": data}, os.environ, config)
+    logs.configure(settings.log_level)
+    folder = data_folder(settings, os.environ)
+    if not (settings.database or (folder / home.DATABASE).exists()):
+        raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
+    found = home.open_home(folder, settings, os.environ)
+    store = Store(found.database)
+    with closing(store):
+        yield found, store
+
+
+def number(account_id: str) -> str:
+    """The account id, if it is one. Raises SettingsError."""
+    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
+        raise SettingsError(f"`{account_id}` is not an account id: 12 digits")
+    return account_id
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)
