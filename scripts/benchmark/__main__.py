@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmark.accounts import large_accounts
 from benchmark.compare import compare
 from benchmark.decisions import decisions
 from benchmark.growth import growth, policies
@@ -15,7 +16,7 @@ from benchmark.servers import TOP
 from benchmark.start import start
 from benchmark.workers import workers
 
-_PARTS = ("stages", "decisions", "servers", "start", "growth", "policies", "workers")
+_PARTS = ("stages", "decisions", "servers", "start", "growth", "policies", "accounts", "workers")
 _PEERS = ["ministack", "moto_server"]
 
 
@@ -46,6 +47,8 @@ def main() -> None:
         growth(report, [int(size) for size in chosen.sizes.split(",")], *loads)
     if "policies" in parts:
         policies(report, *loads)
+    if "accounts" in parts:
+        large_accounts(report)
     if "workers" in parts:
         workers(report, *loads)
 
