@@ -1,4 +1,7 @@
-"""Write the next file of store/migrations/versions/ from the difference between it and the declared tables."""
+"""Write the next file of store/migrations/versions/ from the difference between it and the declared tables.
+
+And newest.sql, which makes a new database of what all migrations together make. `--newest` writes only that.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,9 @@ def upgrade() -> None:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["--newest"]:
+        write_newest()
+        return
     if len(sys.argv) != 2 or not re.fullmatch("[a-z][a-z0-9_]*", sys.argv[1]):
         raise SystemExit("usage: scripts/migration NAME   (small letters and underscores: login_profiles)")
     name, previous = sys.argv[1], migrate.REVISIONS[-1]
@@ -60,6 +66,15 @@ def main() -> None:
     target = VERSIONS / f"{revision}_{name}.py"
     target.write_text(done.stdout)
     print(f"wrote {target.name}; look at it")
+    # In a process of its own: the list of revisions was made when this one began.
+    subprocess.run([sys.executable, __file__, "--newest"], check=True)
+
+
+def write_newest() -> None:
+    """Write what makes a new database at once."""
+    with create_engine("sqlite://").begin() as connection:
+        migrate.upgrade(connection)
+        migrate.NEWEST.write_text(migrate.script(connection), encoding="utf-8")
 
 
 if __name__ == "__main__":

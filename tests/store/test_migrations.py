@@ -130,3 +130,13 @@ def test_a_migration_that_is_killed_leaves_what_was_there(
     with closing(Store(place)) as store, store.transaction() as transaction:
         transaction.one(select(metadata.tables["setting"]))
     check(place, rows)
+
+
+def test_a_new_database_is_what_all_migrations_make() -> None:
+    made = []
+    for make in (migrate.create, migrate.upgrade):
+        with create_engine("sqlite://").begin() as connection:
+            make(connection)
+            made.append(migrate.script(connection))
+    assert made[0] == made[1], "run scripts/migration --newest"
+    assert made[0] == migrate.NEWEST.read_text()

@@ -1,6 +1,7 @@
 """Bringing a database to the form that this version of Bailiwick knows.
 
-Most starts find it so with one read; Alembic is imported only when there is something to do. A lock (a file for
+Most starts find it so with one read. A new SQLite database is made at once by newest.sql, which scripts/migration
+writes; Alembic, which takes 0.1 s and 15 MB to import, is there for databases of an earlier version. A lock (a file for
 SQLite, an advisory lock for PostgreSQL) keeps two processes that start at once from migrating together.
 """
 
@@ -16,6 +17,7 @@ from bailiwick.store import reasons
 from bailiwick.store.errors import NewerDatabase, StoreUnavailable
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
+NEWEST = Path(__file__).parent / "migrations" / "newest.sql"
 
 REVISIONS = tuple(sorted(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py")))
 """Every revision in order; the last is the one that the tables declare."""
@@ -34,7 +36,10 @@ def folder_to_newest(engine: Engine, folder: Path) -> None:
         with (folder / ".migrating").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with engine.begin() as connection:
-                if revision(connection) != REVISIONS[-1]:
+                found = revision(connection)
+                if found is None and not inspect(connection).get_table_names():
+                    create(connection)
+                elif found != REVISIONS[-1]:
                     upgrade(connection)
     except DBAPIError as error:
         raise StoreUnavailable(reasons.told(error.orig)) from error
@@ -82,3 +87,19 @@ def upgrade(connection: Connection, target: str = REVISIONS[-1]) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, target)
+
+
+def create(connection: Connection) -> None:
+    """Make an empty SQLite database what all migrations would make of it, within the connection's transaction."""
+    for statement in NEWEST.read_text(encoding="utf-8").split(";\n\n"):
+        connection.exec_driver_sql(statement)
+
+
+def script(connection: Connection) -> str:
+    """What `create` runs to make an SQLite database that is empty the same as this one, which holds no rows."""
+    found = connection.exec_driver_sql(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name"
+    )
+    statements = [row[0].replace("\n\n", "\n") for row in found]
+    statements.append(f"INSERT INTO alembic_version (version_num) VALUES ('{revision(connection)}')")
+    return ";\n\n".join(statements) + "\n"

@@ -1,0 +1,581 @@
+CREATE TABLE account (
+	id VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	email VARCHAR(128) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT account_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE audit_block (
+	segment VARCHAR(64) NOT NULL, 
+	start BIGINT NOT NULL, 
+	data BLOB NOT NULL, 
+	CONSTRAINT audit_block_pk PRIMARY KEY (segment, start)
+);
+
+CREATE TABLE audit_digest (
+	name VARCHAR(100) NOT NULL, 
+	data BLOB NOT NULL, 
+	CONSTRAINT audit_digest_pk PRIMARY KEY (name)
+);
+
+CREATE TABLE audit_follower (
+	name VARCHAR(64) NOT NULL, 
+	position BLOB NOT NULL, 
+	holder VARCHAR(64) NOT NULL, 
+	until FLOAT NOT NULL, 
+	CONSTRAINT audit_follower_pk PRIMARY KEY (name)
+);
+
+CREATE TABLE audit_segment (
+	name VARCHAR(64) NOT NULL, 
+	bytes BIGINT NOT NULL, 
+	chain VARCHAR(44) NOT NULL, 
+	written FLOAT NOT NULL, 
+	ended INTEGER NOT NULL, 
+	CONSTRAINT audit_segment_pk PRIMARY KEY (name)
+);
+
+CREATE TABLE change (
+	seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	topic VARCHAR(2200) NOT NULL
+);
+
+CREATE TABLE iam_access_job (
+	id VARCHAR(36) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	arn VARCHAR(2048) NOT NULL, 
+	granularity VARCHAR(16) NOT NULL, 
+	created FLOAT NOT NULL, 
+	result TEXT NOT NULL, 
+	CONSTRAINT iam_access_job_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE iam_access_key (
+	id VARCHAR(128) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	secret BLOB NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	created FLOAT NOT NULL, 
+	last_used FLOAT, 
+	last_used_service VARCHAR(128), 
+	last_used_region VARCHAR(64), 
+	CONSTRAINT iam_access_key_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE iam_account_alias (
+	alias VARCHAR(64) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	CONSTRAINT iam_account_alias_pk PRIMARY KEY (alias), 
+	CONSTRAINT iam_account_alias_account_unique UNIQUE (account)
+);
+
+CREATE TABLE iam_account_property (
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(64) NOT NULL, 
+	value VARCHAR(1024) NOT NULL, 
+	CONSTRAINT iam_account_property_pk PRIMARY KEY (account, name)
+);
+
+CREATE TABLE iam_attachment (
+	owner_id VARCHAR(32) NOT NULL, 
+	policy_arn VARCHAR(2048) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	attached FLOAT NOT NULL, 
+	CONSTRAINT iam_attachment_pk PRIMARY KEY (owner_id, policy_arn)
+);
+
+CREATE TABLE iam_credential_report (
+	account VARCHAR(12) NOT NULL, 
+	generated FLOAT NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT iam_credential_report_pk PRIMARY KEY (account)
+);
+
+CREATE TABLE iam_deletion_task (
+	id VARCHAR(1000) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT iam_deletion_task_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE iam_former_password (
+	owner_id VARCHAR(32) NOT NULL, 
+	number INTEGER NOT NULL, 
+	hash VARCHAR(256) NOT NULL, 
+	CONSTRAINT iam_former_password_pk PRIMARY KEY (owner_id, number)
+);
+
+CREATE TABLE iam_group (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT iam_group_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_group_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE iam_inline_policy (
+	owner_id VARCHAR(32) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT iam_inline_policy_pk PRIMARY KEY (owner_id, name)
+);
+
+CREATE TABLE iam_instance_profile (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	created FLOAT NOT NULL, 
+	role_id VARCHAR(32), 
+	CONSTRAINT iam_instance_profile_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_instance_profile_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE iam_last_access (
+	principal_id VARCHAR(32) NOT NULL, 
+	service VARCHAR(64) NOT NULL, 
+	action VARCHAR(128) NOT NULL, 
+	time FLOAT NOT NULL, 
+	region VARCHAR(64) NOT NULL, 
+	CONSTRAINT iam_last_access_pk PRIMARY KEY (principal_id, service, action)
+);
+
+CREATE TABLE iam_login_profile (
+	owner_id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	hash VARCHAR(256) NOT NULL, 
+	created FLOAT NOT NULL, 
+	changed FLOAT NOT NULL, 
+	reset_required BOOLEAN NOT NULL, 
+	last_used FLOAT, 
+	CONSTRAINT iam_login_profile_pk PRIMARY KEY (owner_id)
+);
+
+CREATE TABLE iam_membership (
+	group_id VARCHAR(32) NOT NULL, 
+	user_id VARCHAR(32) NOT NULL, 
+	CONSTRAINT iam_membership_pk PRIMARY KEY (group_id, user_id)
+);
+
+CREATE TABLE iam_mfa_device (
+	serial VARCHAR(256) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	owner_id VARCHAR(32), 
+	created FLOAT NOT NULL, 
+	enabled FLOAT, 
+	seed BLOB, 
+	drift INTEGER NOT NULL, 
+	last_step BIGINT, 
+	credential_id BLOB, 
+	public_key BLOB, 
+	sign_count BIGINT, 
+	certifications TEXT, 
+	CONSTRAINT iam_mfa_device_pk PRIMARY KEY (serial)
+);
+
+CREATE TABLE iam_oidc_provider (
+	arn VARCHAR(512) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	url VARCHAR(255) NOT NULL, 
+	created FLOAT NOT NULL, 
+	client_ids TEXT NOT NULL, 
+	thumbprints TEXT NOT NULL, 
+	CONSTRAINT iam_oidc_provider_pk PRIMARY KEY (arn)
+);
+
+CREATE TABLE iam_outbound_federation (
+	account VARCHAR(12) NOT NULL, 
+	issuer_id VARCHAR(36) NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	CONSTRAINT iam_outbound_federation_pk PRIMARY KEY (account)
+);
+
+CREATE TABLE iam_password_policy (
+	account VARCHAR(12) NOT NULL, 
+	minimum_length INTEGER NOT NULL, 
+	symbols BOOLEAN NOT NULL, 
+	numbers BOOLEAN NOT NULL, 
+	uppercase BOOLEAN NOT NULL, 
+	lowercase BOOLEAN NOT NULL, 
+	users_may_change BOOLEAN NOT NULL, 
+	max_age INTEGER, 
+	reuse_prevention INTEGER, 
+	hard_expiry BOOLEAN, 
+	CONSTRAINT iam_password_policy_pk PRIMARY KEY (account)
+);
+
+CREATE TABLE iam_policy (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	arn VARCHAR(2048) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	description TEXT, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	default_version INTEGER NOT NULL, 
+	next_version INTEGER NOT NULL, 
+	CONSTRAINT iam_policy_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_policy_account_folded_unique UNIQUE (account, folded), 
+	CONSTRAINT iam_policy_arn_unique UNIQUE (arn)
+);
+
+CREATE TABLE iam_policy_version (
+	policy_id VARCHAR(32) NOT NULL, 
+	number INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT iam_policy_version_pk PRIMARY KEY (policy_id, number)
+);
+
+CREATE TABLE iam_role (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	created FLOAT NOT NULL, 
+	description TEXT, 
+	max_session INTEGER NOT NULL, 
+	trust TEXT NOT NULL, 
+	pins TEXT NOT NULL, 
+	boundary VARCHAR(2048), 
+	last_used FLOAT, 
+	last_used_region VARCHAR(64), 
+	CONSTRAINT iam_role_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_role_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE iam_saml_private_key (
+	id VARCHAR(64) NOT NULL, 
+	provider_arn VARCHAR(512) NOT NULL, 
+	created FLOAT NOT NULL, 
+	sealed BLOB NOT NULL, 
+	CONSTRAINT iam_saml_private_key_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE iam_saml_provider (
+	arn VARCHAR(512) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	created FLOAT NOT NULL, 
+	uuid VARCHAR(64) NOT NULL, 
+	metadata TEXT NOT NULL, 
+	valid_until FLOAT NOT NULL, 
+	encryption VARCHAR(16) NOT NULL, 
+	entity_id VARCHAR(1024) NOT NULL, 
+	certificates TEXT NOT NULL, 
+	CONSTRAINT iam_saml_provider_pk PRIMARY KEY (arn), 
+	CONSTRAINT iam_saml_provider_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE iam_server_certificate (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	body TEXT NOT NULL, 
+	chain TEXT, 
+	private_key BLOB NOT NULL, 
+	uploaded FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT iam_server_certificate_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_server_certificate_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE iam_service_credential (
+	id VARCHAR(128) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	service VARCHAR(128) NOT NULL, 
+	service_user_name VARCHAR(256) NOT NULL, 
+	is_key BOOLEAN NOT NULL, 
+	digest BLOB NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	created FLOAT NOT NULL, 
+	expires FLOAT, 
+	CONSTRAINT iam_service_credential_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE iam_signing_certificate (
+	id VARCHAR(128) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	body TEXT NOT NULL, 
+	fingerprint VARCHAR(64) NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	uploaded FLOAT NOT NULL, 
+	CONSTRAINT iam_signing_certificate_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_signing_certificate_account_fingerprint_unique UNIQUE (account, fingerprint)
+);
+
+CREATE TABLE iam_ssh_public_key (
+	id VARCHAR(128) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	body TEXT NOT NULL, 
+	fingerprint VARCHAR(48) NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	uploaded FLOAT NOT NULL, 
+	CONSTRAINT iam_ssh_public_key_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_ssh_public_key_owner_id_fingerprint_unique UNIQUE (owner_id, fingerprint)
+);
+
+CREATE TABLE iam_tag (
+	owner_id VARCHAR(2048) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	"key" VARCHAR(128) NOT NULL, 
+	value VARCHAR(256) NOT NULL, 
+	position INTEGER NOT NULL, 
+	CONSTRAINT iam_tag_pk PRIMARY KEY (owner_id, folded)
+);
+
+CREATE TABLE iam_token_preference (
+	account VARCHAR(12) NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT iam_token_preference_pk PRIMARY KEY (account)
+);
+
+CREATE TABLE iam_user (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	path VARCHAR(512) NOT NULL, 
+	created FLOAT NOT NULL, 
+	boundary VARCHAR(2048), 
+	password_last_used FLOAT, 
+	CONSTRAINT iam_user_pk PRIMARY KEY (id), 
+	CONSTRAINT iam_user_account_folded_unique UNIQUE (account, folded)
+);
+
+CREATE TABLE kms_alias (
+	arn VARCHAR(400) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	name VARCHAR(256) NOT NULL, 
+	key_arn VARCHAR(256) NOT NULL, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	CONSTRAINT kms_alias_pk PRIMARY KEY (arn), 
+	CONSTRAINT kms_alias_account_region_name_unique UNIQUE (account, region, name)
+);
+
+CREATE TABLE kms_grant (
+	key_arn VARCHAR(256) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	name VARCHAR(256), 
+	grantee VARCHAR(256) NOT NULL, 
+	retiring VARCHAR(256), 
+	pins TEXT NOT NULL, 
+	issuer VARCHAR(12) NOT NULL, 
+	operations TEXT NOT NULL, 
+	constraints TEXT NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT kms_grant_pk PRIMARY KEY (key_arn, id)
+);
+
+CREATE TABLE kms_key (
+	arn VARCHAR(256) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	description TEXT NOT NULL, 
+	state VARCHAR(32) NOT NULL, 
+	spec VARCHAR(32) NOT NULL, 
+	usage VARCHAR(32) NOT NULL, 
+	origin VARCHAR(32) NOT NULL, 
+	created FLOAT NOT NULL, 
+	deletion FLOAT, 
+	material VARCHAR(64) NOT NULL, 
+	policy TEXT NOT NULL, 
+	pins TEXT NOT NULL, deletion_days INTEGER, rotation_days INTEGER, rotation_due FLOAT, primary_region VARCHAR(32), 
+	CONSTRAINT kms_key_pk PRIMARY KEY (arn), 
+	CONSTRAINT kms_key_account_region_id_unique UNIQUE (account, region, id)
+);
+
+CREATE TABLE "kms_material" (
+	key_arn VARCHAR(256) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	sealed BLOB, 
+	created FLOAT NOT NULL, 
+	number INTEGER DEFAULT '0' NOT NULL, 
+	state VARCHAR(48) DEFAULT 'CURRENT' NOT NULL, 
+	rotated FLOAT, 
+	rotation VARCHAR(16), 
+	description VARCHAR(256), 
+	expires FLOAT, 
+	digest BLOB, 
+	CONSTRAINT kms_material_pk PRIMARY KEY (key_arn, id)
+);
+
+CREATE TABLE kms_tag (
+	key_arn VARCHAR(256) NOT NULL, 
+	"key" VARCHAR(128) NOT NULL, 
+	value VARCHAR(256) NOT NULL, 
+	position INTEGER NOT NULL, 
+	CONSTRAINT kms_tag_pk PRIMARY KEY (key_arn, "key")
+);
+
+CREATE TABLE org_attachment (
+	node VARCHAR(68) NOT NULL, 
+	policy VARCHAR(130) NOT NULL, 
+	attached FLOAT NOT NULL, 
+	CONSTRAINT org_attachment_pk PRIMARY KEY (node, policy)
+);
+
+CREATE TABLE org_creation (
+	id VARCHAR(36) NOT NULL, 
+	organization VARCHAR(34) NOT NULL, 
+	name VARCHAR(64) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	account VARCHAR(12), 
+	failure VARCHAR(64), 
+	requested FLOAT NOT NULL, 
+	completed FLOAT NOT NULL, 
+	CONSTRAINT org_creation_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE org_delegation (
+	organization VARCHAR(34) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	service VARCHAR(128) NOT NULL, 
+	enabled FLOAT NOT NULL, 
+	CONSTRAINT org_delegation_pk PRIMARY KEY (organization, account, service)
+);
+
+CREATE TABLE org_handshake (
+	id VARCHAR(34) NOT NULL, 
+	organization VARCHAR(34) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	notes TEXT, 
+	requested FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT org_handshake_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE org_node (
+	id VARCHAR(68) NOT NULL, 
+	organization VARCHAR(34) NOT NULL, 
+	kind VARCHAR(24) NOT NULL, 
+	parent VARCHAR(68) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	status VARCHAR(24) NOT NULL, 
+	method VARCHAR(16) NOT NULL, 
+	joined FLOAT NOT NULL, 
+	CONSTRAINT org_node_pk PRIMARY KEY (id), 
+	CONSTRAINT org_node_parent_folded_unique UNIQUE (parent, folded)
+);
+
+CREATE TABLE org_organization (
+	id VARCHAR(34) NOT NULL, 
+	management VARCHAR(12) NOT NULL, 
+	root VARCHAR(34) NOT NULL, 
+	feature_set VARCHAR(32) NOT NULL, 
+	policy_types TEXT NOT NULL, 
+	root_features TEXT NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT org_organization_pk PRIMARY KEY (id), 
+	CONSTRAINT org_organization_management_unique UNIQUE (management)
+);
+
+CREATE TABLE org_policy (
+	id VARCHAR(130) NOT NULL, 
+	organization VARCHAR(34) NOT NULL, 
+	type VARCHAR(40) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	description TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT org_policy_pk PRIMARY KEY (id), 
+	CONSTRAINT org_policy_organization_type_name_unique UNIQUE (organization, type, name)
+);
+
+CREATE TABLE org_service_access (
+	organization VARCHAR(34) NOT NULL, 
+	service VARCHAR(128) NOT NULL, 
+	enabled FLOAT NOT NULL, 
+	CONSTRAINT org_service_access_pk PRIMARY KEY (organization, service)
+);
+
+CREATE TABLE setting (
+	name VARCHAR(64) NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT setting_pk PRIMARY KEY (name)
+);
+
+CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
+
+CREATE INDEX iam_access_key_owner ON iam_access_key (owner_id);
+
+CREATE INDEX iam_attachment_use ON iam_attachment (account, policy_arn);
+
+CREATE INDEX iam_deletion_task_account ON iam_deletion_task (account, created);
+
+CREATE INDEX iam_instance_profile_role ON iam_instance_profile (role_id);
+
+CREATE INDEX iam_login_profile_account ON iam_login_profile (account);
+
+CREATE INDEX iam_membership_user ON iam_membership (user_id);
+
+CREATE INDEX iam_mfa_device_account ON iam_mfa_device (account);
+
+CREATE INDEX iam_mfa_device_owner ON iam_mfa_device (owner_id);
+
+CREATE INDEX iam_oidc_provider_account ON iam_oidc_provider (account);
+
+CREATE INDEX iam_policy_list ON iam_policy (account, arn);
+
+CREATE INDEX iam_role_boundary ON iam_role (account, boundary);
+
+CREATE INDEX iam_saml_private_key_provider ON iam_saml_private_key (provider_arn);
+
+CREATE INDEX iam_service_credential_account ON iam_service_credential (account);
+
+CREATE INDEX iam_service_credential_owner ON iam_service_credential (owner_id);
+
+CREATE INDEX iam_signing_certificate_owner ON iam_signing_certificate (owner_id);
+
+CREATE INDEX iam_user_boundary ON iam_user (account, boundary);
+
+CREATE INDEX kms_alias_key ON kms_alias (key_arn);
+
+CREATE INDEX kms_grant_grantee ON kms_grant (key_arn, grantee);
+
+CREATE INDEX kms_grant_retiring ON kms_grant (retiring, region);
+
+CREATE INDEX kms_key_account_id ON kms_key (account, id);
+
+CREATE INDEX kms_key_deletion ON kms_key (deletion);
+
+CREATE INDEX kms_key_rotation_due ON kms_key (rotation_due);
+
+CREATE INDEX org_attachment_policy ON org_attachment (policy);
+
+CREATE INDEX org_creation_organization ON org_creation (organization);
+
+CREATE INDEX org_handshake_account ON org_handshake (account);
+
+CREATE INDEX org_handshake_organization ON org_handshake (organization);
+
+CREATE INDEX org_node_organization ON org_node (organization);
+
+INSERT INTO alembic_version (version_num) VALUES ('0010')
