@@ -166,10 +166,14 @@ from bailiwick.api import ApiError
 
 
 class Shapes:
-    """Writes one service's shapes.py."""
+    """Writes one service's shapes.py: its errors, the structures that its code names, and what these are made of.
+
+    What no handler takes or gives is left out: a class costs 50 us at every start, and some models have hundreds.
+    """
 
     def __init__(self, compiled: dict[str, Any]) -> None:
         self.compiled = compiled
+        self.named = named(SERVICES / compiled["name"])
         self.shapes: dict[str, Any] = compiled["shapes"]
         self.written: dict[str, str] = {}
         self.hidden = {
@@ -181,15 +185,19 @@ class Shapes:
 
     def text(self) -> str:
         """The whole module."""
-        inputs = {o.get("input") for o in self.compiled["operations"].values()} - {None}
+        operations = self.compiled["operations"].values()
+        inputs = {o.get("input") for o in operations} & self.named
         for name, shape in self.shapes.items():
             if "code" in shape:
                 self.written[name] = self.error(name, shape)
         for name in sorted(inputs):
             self.structure(name)
-        for each in self.compiled["operations"].values():
-            if "output" in each:
+        for each in operations:
+            if each.get("output") in self.named:
                 self.structure(each["output"])
+        for name in sorted(self.named & self.shapes.keys()):
+            if self.shapes[name]["type"] == "structure":
+                self.structure(name)
         head = HEAD.format(
             service=self.compiled["name"],
             version=botocore.__version__,
@@ -263,6 +271,12 @@ class Shapes:
         sender = "" if shape["sender"] else "    sender = False\n"
         head = f'\n\nclass {name}(ApiError):\n    code = "{shape["code"]}"\n'
         return f"{head}    status = {shape['status']}\n{sender}"
+
+
+def named(folder: Path) -> set[str]:
+    """Every word in the code of a service that may name a shape."""
+    code = (path.read_text() for path in folder.glob("*.py") if path.name != "shapes.py")
+    return {word for text in code for word in re.findall(r"\b[A-Z]\w+", text)}
 
 
 def lengths(shape: dict[str, Any]) -> dict[str, Any]:

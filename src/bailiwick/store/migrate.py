@@ -1,8 +1,8 @@
 """Bringing a database to the form that this version of Bailiwick knows.
 
 Most starts find it so with one read. A new SQLite database is made at once by newest.sql, which scripts/migration
-writes; Alembic, which takes 0.1 s and 15 MB to import, is there for databases of an earlier version. A lock (a file for
-SQLite, an advisory lock for PostgreSQL) keeps two processes that start at once from migrating together.
+writes; Alembic, which takes 0.1 s and 15 MB to import, is there for databases of an earlier version. A lock (a
+file for SQLite, an advisory lock for PostgreSQL) keeps two processes that start at once from migrating together.
 """
 
 from __future__ import annotations

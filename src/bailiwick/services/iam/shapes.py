@@ -202,30 +202,7 @@ class UnrecognizedPublicKeyEncodingException(ApiError):
     status = 400
 
 
-delegationRequestIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w-]+)\\Z")]
-
-
-class AcceptDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
-
-
 arnType = Annotated[str, Meta(min_length=20, max_length=2048)]
-
-replacementValueListType = Annotated[list[str], Meta(min_length=1, max_length=20)]
-
-
-class ReplacementValueEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Values: replacementValueListType
-
-
-mapStringReplacementValueEntry = Annotated[dict[str, ReplacementValueEntry], Meta(max_length=30)]
-
-
-class AcquireRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: arnType
-    TemplateMinorVersion: int | None = None
-    ReplacementValues: mapStringReplacementValueEntry | None = None
-
 
 clientIDType = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -253,10 +230,6 @@ existingUserNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern
 class AddUserToGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     GroupName: groupNameType
     UserName: existingUserNameType
-
-
-class AssociateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
 
 
 class AttachGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -298,72 +271,6 @@ accountAliasType = Annotated[
 
 class CreateAccountAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AccountAlias: accountAliasType
-
-
-accountIdType = Annotated[str, Meta(pattern="(?a)^(?:\\d{12})\\Z")]
-
-delegationRequestDescriptionType = Annotated[
-    str, Meta(max_length=1000, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-]
-
-policyParameterNameType = Annotated[str, Meta(min_length=5, max_length=256, pattern="(?a)^(?:[ -~]+)\\Z")]
-
-policyParameterValueType = Annotated[str, Meta(pattern="(?a)^(?:[ -~]+)\\Z")]
-
-PolicyParameterTypeEnum = Annotated[str, Meta(pattern="(?a)^(?:string|stringList)\\Z")]
-
-
-class PolicyParameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Name: policyParameterNameType | None = None
-    Values: list[policyParameterValueType] | None = None
-    Type: PolicyParameterTypeEnum | None = None
-
-
-policyParameterListType = Annotated[list[PolicyParameter], Meta(max_length=50)]
-
-
-class DelegationPermission(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyTemplateArn: arnType | None = None
-    Parameters: policyParameterListType | None = None
-
-
-requestMessageType = Annotated[
-    str, Meta(max_length=200, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-]
-
-requestorWorkflowIdType = Annotated[
-    str,
-    Meta(
-        min_length=5, max_length=400, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+)\\Z"
-    ),
-]
-
-redirectUrlType = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=255,
-        pattern="(?a)^(?:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z",
-    ),
-]
-
-notificationChannelType = Annotated[
-    str, Meta(min_length=2, max_length=400, pattern="(?a)^(?:^[a-zA-Z0-9:_.-]+$)\\Z")
-]
-
-sessionDurationType = Annotated[int, Meta(ge=300, le=43200)]
-
-
-class CreateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OwnerAccountId: accountIdType | None = None
-    Description: delegationRequestDescriptionType
-    Permissions: DelegationPermission
-    RequestMessage: requestMessageType | None = None
-    RequestorWorkflowId: requestorWorkflowIdType
-    RedirectUrl: redirectUrlType | None = None
-    NotificationChannel: notificationChannelType
-    SessionDuration: sessionDurationType
-    OnlySendByOwner: bool | None = None
 
 
 pathType = Annotated[
@@ -686,19 +593,6 @@ class EnableOrganizationsRootSessionsRequest(Struct, frozen=True, kw_only=True, 
     pass
 
 
-organizationsEntityPathType = Annotated[
-    str,
-    Meta(min_length=19, max_length=427, pattern="(?a)^(?:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z"),
-]
-
-organizationsPolicyIdType = Annotated[str, Meta(pattern="(?a)^(?:^p-[0-9a-zA-Z_]{8,128}$)\\Z")]
-
-
-class GenerateOrganizationsAccessReportRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EntityPath: organizationsEntityPathType
-    OrganizationsPolicyId: organizationsPolicyIdType | None = None
-
-
 AccessAdvisorUsageGranularityType = Annotated[str, Meta(pattern="(?a)^(?:SERVICE_LEVEL|ACTION_LEVEL)\\Z")]
 
 
@@ -737,11 +631,6 @@ class GetContextKeysForPrincipalPolicyRequest(Struct, frozen=True, kw_only=True,
     PolicyInputList: list[policyDocumentType] | None = None
 
 
-class GetDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
-    DelegationPermissionCheck: bool | None = None
-
-
 class GetGroupPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     GroupName: groupNameType
     PolicyName: policyNameType
@@ -751,14 +640,6 @@ class GetGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     GroupName: groupNameType
     Marker: markerType | None = None
     MaxItems: maxItemsType | None = None
-
-
-localeType = Annotated[str, Meta(min_length=2, max_length=12)]
-
-
-class GetHumanReadableSummaryRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    EntityArn: arnType
-    Locale: localeType | None = None
 
 
 class GetInstanceProfileRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -776,23 +657,6 @@ class GetMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class GetOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     OpenIDConnectProviderArn: arnType
-
-
-jobIDType = Annotated[str, Meta(min_length=36, max_length=36)]
-
-sortKeyType = Annotated[
-    str,
-    Meta(
-        pattern="(?a)^(?:SERVICE_NAMESPACE_ASCENDING|SERVICE_NAMESPACE_DESCENDING|LAST_AUTHENTICATED_TIME_ASCENDING|LAST_AUTHENTICATED_TIME_DESCENDING)\\Z"
-    ),
-]
-
-
-class GetOrganizationsAccessReportRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: jobIDType
-    MaxItems: maxItemsType | None = None
-    Marker: markerType | None = None
-    SortKey: sortKeyType | None = None
 
 
 class GetPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -813,11 +677,6 @@ class GetRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     RoleName: roleNameType
 
 
-class GetRoleTemplateVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: arnType
-    MinorVersion: int | None = None
-
-
 class GetSAMLProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     SAMLProviderArn: arnType
 
@@ -833,6 +692,9 @@ class GetSSHPublicKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class GetServerCertificateRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServerCertificateName: serverCertificateNameType
+
+
+jobIDType = Annotated[str, Meta(min_length=36, max_length=36)]
 
 
 class GetServiceLastAccessedDetailsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -895,15 +757,6 @@ class ListAttachedRolePoliciesRequest(Struct, frozen=True, kw_only=True, omit_de
 class ListAttachedUserPoliciesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     UserName: userNameType
     PathPrefix: policyPathType | None = None
-    Marker: markerType | None = None
-    MaxItems: maxItemsType | None = None
-
-
-ownerIdType = Annotated[str, Meta(min_length=20, max_length=2048, pattern="(?a)^(?:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z")]
-
-
-class ListDelegationRequestsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    OwnerId: ownerIdType | None = None
     Marker: markerType | None = None
     MaxItems: maxItemsType | None = None
 
@@ -1144,16 +997,6 @@ class PutUserPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True
     PolicyDocument: policyDocumentType
 
 
-notesType = Annotated[
-    str, Meta(max_length=500, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-]
-
-
-class RejectDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
-    Notes: notesType | None = None
-
-
 class RemoveClientIDFromOpenIDConnectProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     OpenIDConnectProviderArn: arnType
     ClientID: clientIDType
@@ -1179,10 +1022,6 @@ class ResyncMFADeviceRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     SerialNumber: serialNumberType
     AuthenticationCode1: authenticationCodeType
     AuthenticationCode2: authenticationCodeType
-
-
-class SendDelegationTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
 
 
 class SetDefaultPolicyVersionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1397,11 +1236,6 @@ class UpdateAssumeRolePolicyRequest(Struct, frozen=True, kw_only=True, omit_defa
     PolicyDocument: policyDocumentType
 
 
-class UpdateDelegationRequestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType
-    Notes: notesType | None = None
-
-
 class UpdateGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     GroupName: groupNameType
     NewPath: pathType | None = None
@@ -1504,7 +1338,32 @@ class UploadSigningCertificateRequest(Struct, frozen=True, kw_only=True, omit_de
     CertificateBody: certificateBodyType
 
 
+class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    UserName: userNameType
+    AccessKeyId: accessKeyIdType
+    Status: statusType
+    SecretAccessKey: str
+    CreateDate: float | None = None
+
+
+class CreateAccessKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    AccessKey: AccessKey
+
+
 idType = Annotated[str, Meta(min_length=16, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
+
+
+class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Path: pathType
+    GroupName: groupNameType
+    GroupId: idType
+    Arn: arnType
+    CreateDate: float
+
+
+class CreateGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Group: Group
+
 
 PermissionsBoundaryAttachmentType = Annotated[str, Meta(pattern="(?a)^(?:PermissionsBoundaryPolicy)\\Z")]
 
@@ -1537,42 +1396,6 @@ class Role(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Tags: tagListType | None = None
     RoleLastUsed: RoleLastUsed | None = None
     SourceRoleTemplate: SourceRoleTemplate | None = None
-
-
-class AcquireRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Role: Role
-
-
-class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    UserName: userNameType
-    AccessKeyId: accessKeyIdType
-    Status: statusType
-    SecretAccessKey: str
-    CreateDate: float | None = None
-
-
-class CreateAccessKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccessKey: AccessKey
-
-
-consoleDeepLinkType = Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class CreateDelegationRequestResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ConsoleDeepLink: consoleDeepLinkType | None = None
-    DelegationRequestId: delegationRequestIdType | None = None
-
-
-class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Path: pathType
-    GroupName: groupNameType
-    GroupId: idType
-    Arn: arnType
-    CreateDate: float
-
-
-class CreateGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Group: Group
 
 
 class InstanceProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1738,10 +1561,6 @@ class GenerateCredentialReportResponse(Struct, frozen=True, kw_only=True, omit_d
     Description: str | None = None
 
 
-class GenerateOrganizationsAccessReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobId: jobIDType | None = None
-
-
 class GenerateServiceLastAccessedDetailsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     JobId: jobIDType | None = None
 
@@ -1875,49 +1694,6 @@ class GetCredentialReportResponse(Struct, frozen=True, kw_only=True, omit_defaul
     GeneratedTime: float | None = None
 
 
-stateType = Annotated[
-    str, Meta(pattern="(?a)^(?:UNASSIGNED|ASSIGNED|PENDING_APPROVAL|FINALIZED|ACCEPTED|REJECTED|EXPIRED)\\Z")
-]
-
-requestorNameType = Annotated[
-    str, Meta(max_length=30, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-]
-
-
-class DelegationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequestId: delegationRequestIdType | None = None
-    OwnerAccountId: accountIdType | None = None
-    Description: delegationRequestDescriptionType | None = None
-    RequestMessage: requestMessageType | None = None
-    Permissions: DelegationPermission | None = None
-    PermissionPolicy: str | None = None
-    RolePermissionRestrictionArns: list[arnType] | None = None
-    OwnerId: ownerIdType | None = None
-    ApproverId: arnType | None = None
-    State: stateType | None = None
-    ExpirationTime: float | None = None
-    RequestorId: accountIdType | None = None
-    RequestorName: requestorNameType | None = None
-    CreateDate: float | None = None
-    SessionDuration: sessionDurationType | None = None
-    RedirectUrl: redirectUrlType | None = None
-    Notes: notesType | None = None
-    RejectionReason: notesType | None = None
-    OnlySendByOwner: bool | None = None
-    UpdatedTime: float | None = None
-
-
-permissionCheckStatusType = Annotated[str, Meta(pattern="(?a)^(?:COMPLETE|IN_PROGRESS|FAILED)\\Z")]
-
-permissionCheckResultType = Annotated[str, Meta(pattern="(?a)^(?:ALLOWED|DENIED|UNSURE)\\Z")]
-
-
-class GetDelegationRequestResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequest: DelegationRequest | None = None
-    PermissionCheckStatus: permissionCheckStatusType | None = None
-    PermissionCheckResult: permissionCheckResultType | None = None
-
-
 class GetGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Group: Group
     Users: list[User]
@@ -1929,17 +1705,6 @@ class GetGroupPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     GroupName: groupNameType
     PolicyName: policyNameType
     PolicyDocument: policyDocumentType
-
-
-summaryContentType = Annotated[str, Meta(max_length=10000)]
-
-summaryStateType = Annotated[str, Meta(pattern="(?a)^(?:AVAILABLE|NOT_AVAILABLE|NOT_SUPPORTED|FAILED)\\Z")]
-
-
-class GetHumanReadableSummaryResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    SummaryContent: summaryContentType | None = None
-    Locale: localeType | None = None
-    SummaryState: summaryStateType | None = None
 
 
 class GetInstanceProfileResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1970,35 +1735,6 @@ class GetOpenIDConnectProviderResponse(Struct, frozen=True, kw_only=True, omit_d
     Tags: tagListType | None = None
 
 
-jobStatusType = Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
-
-
-class AccessDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ServiceName: str
-    ServiceNamespace: serviceNamespaceType
-    Region: str | None = None
-    EntityPath: organizationsEntityPathType | None = None
-    LastAuthenticatedTime: float | None = None
-    TotalAuthenticatedEntities: int | None = None
-
-
-class ErrorDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Message: str
-    Code: str
-
-
-class GetOrganizationsAccessReportResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    JobStatus: jobStatusType
-    JobCreationDate: float
-    JobCompletionDate: float | None = None
-    NumberOfServicesAccessible: int | None = None
-    NumberOfServicesNotAccessed: int | None = None
-    AccessDetails: list[AccessDetail] | None = None
-    IsTruncated: bool | None = None
-    Marker: markerType | None = None
-    ErrorDetails: ErrorDetails | None = None
-
-
 class GetOutboundWebIdentityFederationInfoResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     IssuerIdentifier: str | None = None
     JwtVendingEnabled: bool | None = None
@@ -2020,110 +1756,6 @@ class GetRolePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=Tru
     RoleName: roleNameType
     PolicyName: policyNameType
     PolicyDocument: policyDocumentType
-
-
-roleTemplateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w+=,.\\-]+)\\Z")]
-
-roleTemplateDescriptionType = Annotated[
-    str, Meta(max_length=512, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z")
-]
-
-managedByTypeType = Annotated[str, Meta(pattern="(?a)^(?:Service)\\Z")]
-
-managedByValueType = Annotated[str, Meta(min_length=1, max_length=128)]
-
-roleNamePatternType = Annotated[str, Meta(min_length=1, max_length=256)]
-
-rolePathPatternType = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=256, pattern="(?a)^(?:/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/)\\Z"
-    ),
-]
-
-roleDescriptionPatternType = Annotated[str, Meta(min_length=1, max_length=512)]
-
-
-class InlinePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyName: policyNameType
-    PolicyDocument: policyDocumentType
-
-
-parameterNameType = Annotated[str, Meta(min_length=1, max_length=128)]
-
-parameterTypeType = Annotated[str, Meta(pattern="(?a)^(?:String|StringList|Number|NumberList|Arn|ArnList)\\Z")]
-
-parameterSubTypeType = Annotated[str, Meta(max_length=256)]
-
-parameterDescriptionType = Annotated[str, Meta(max_length=1000)]
-
-parameterDefaultValueType = Annotated[str, Meta(max_length=1024)]
-
-
-class ParameterDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Name: parameterNameType
-    Type: parameterTypeType
-    SubType: parameterSubTypeType | None = None
-    Description: parameterDescriptionType | None = None
-    IsRequired: bool | None = None
-    DefaultValue: parameterDefaultValueType | None = None
-    Immutable: bool | None = None
-
-
-tagTemplateKeyType = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=128,
-        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]+)\\Z",
-    ),
-]
-
-tagTemplateValueType = Annotated[
-    str,
-    Meta(
-        max_length=256,
-        pattern="^(?:[\\w\\u0020\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}]*)\\Z",
-    ),
-]
-
-
-class TagTemplate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Key: tagTemplateKeyType
-    Value: tagTemplateValueType
-
-
-tagTemplateListType = Annotated[list[TagTemplate], Meta(max_length=50)]
-
-
-class RoleTemplateVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TemplateArn: arnType | None = None
-    TemplateName: roleTemplateNameType | None = None
-    TemplateVersionId: idType | None = None
-    Description: roleTemplateDescriptionType | None = None
-    MajorVersion: int | None = None
-    DefaultMinorVersion: int | None = None
-    ManagedByType: managedByTypeType | None = None
-    ManagedByValue: managedByValueType | None = None
-    Enabled: bool | None = None
-    MinorVersion: int | None = None
-    RoleNamePattern: roleNamePatternType | None = None
-    RolePathPattern: rolePathPatternType | None = None
-    RoleDescriptionPattern: roleDescriptionPatternType | None = None
-    AssumeRolePolicyDocumentTemplate: policyDocumentType | None = None
-    InlinePolicyTemplates: list[InlinePolicy] | None = None
-    ManagedPolicyArns: list[arnType] | None = None
-    PermissionBoundaryArn: arnType | None = None
-    ParametersDefinition: list[ParameterDefinition] | None = None
-    RoleTagsTemplate: tagTemplateListType | None = None
-    MaxSessionDuration: roleMaxSessionDurationType | None = None
-    VersionEnabled: bool | None = None
-    CreateTimestamp: float | None = None
-    UpdateTimestamp: float | None = None
-
-
-class GetRoleTemplateVersionResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleTemplateVersion: RoleTemplateVersion
 
 
 class SAMLPrivateKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2180,6 +1812,9 @@ class GetServerCertificateResponse(Struct, frozen=True, kw_only=True, omit_defau
     ServerCertificate: ServerCertificate
 
 
+jobStatusType = Annotated[str, Meta(pattern="(?a)^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z")]
+
+
 class TrackedActionLastAccessed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ActionName: str | None = None
     LastAccessedEntity: arnType | None = None
@@ -2195,6 +1830,11 @@ class ServiceLastAccessed(Struct, frozen=True, kw_only=True, omit_defaults=True)
     LastAuthenticatedRegion: str | None = None
     TotalAuthenticatedEntities: int | None = None
     TrackedActionsLastAccessed: list[TrackedActionLastAccessed] | None = None
+
+
+class ErrorDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Message: str
+    Code: str
 
 
 class GetServiceLastAccessedDetailsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2301,12 +1941,6 @@ class ListAttachedUserPoliciesResponse(Struct, frozen=True, kw_only=True, omit_d
     AttachedPolicies: list[AttachedPolicy] | None = None
     IsTruncated: bool | None = None
     Marker: str | None = None
-
-
-class ListDelegationRequestsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    DelegationRequests: list[DelegationRequest] | None = None
-    Marker: markerType | None = None
-    isTruncated: bool | None = None
 
 
 class PolicyGroup(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -333,14 +333,6 @@ class CreateAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True
     Tags: list[Tag] | None = None
 
 
-class CreateGovCloudAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Email: Email
-    AccountName: CreateAccountName
-    RoleName: RoleName | None = None
-    IamUserAccessToBilling: IAMUserAccessToBilling | None = None
-    Tags: list[Tag] | None = None
-
-
 OrganizationFeatureSet = Annotated[str, Meta(pattern="(?a)^(?:ALL|CONSOLIDATED_BILLING)\\Z")]
 
 
@@ -442,13 +434,6 @@ class DescribePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tru
     PolicyId: PolicyId
 
 
-ResponsibilityTransferId = Annotated[str, Meta(pattern="(?a)^(?:^rt-[0-9a-z]{8,32}$)\\Z")]
-
-
-class DescribeResponsibilityTransferRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: ResponsibilityTransferId
-
-
 class DetachPolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     PolicyId: PolicyId
     TargetId: PolicyTargetId
@@ -468,10 +453,6 @@ class DisablePolicyTypeRequest(Struct, frozen=True, kw_only=True, omit_defaults=
 
 class EnableAWSServiceAccessRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ServicePrincipal: ServicePrincipal
-
-
-class EnableAllFeaturesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    pass
 
 
 class EnablePolicyTypeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -498,20 +479,6 @@ class InviteAccountToOrganizationRequest(Struct, frozen=True, kw_only=True, omit
     Tags: list[Tag] | None = None
 
 
-ResponsibilityTransferType = Annotated[str, Meta(pattern="(?a)^(?:BILLING)\\Z")]
-
-ResponsibilityTransferName = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:^[ -~]+$)\\Z")]
-
-
-class InviteOrganizationToTransferResponsibilityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Type: ResponsibilityTransferType
-    Target: HandshakeParty
-    Notes: HandshakeNotes | None = None
-    StartTimestamp: float
-    SourceName: ResponsibilityTransferName
-    Tags: list[Tag] | None = None
-
-
 NextToken = Annotated[str, Meta(max_length=100000, pattern="(?a)^(?:[\\s\\S]*)\\Z")]
 
 MaxResults = Annotated[int, Meta(ge=1, le=20)]
@@ -529,12 +496,6 @@ class ListAccountsForParentRequest(Struct, frozen=True, kw_only=True, omit_defau
 
 
 class ListAccountsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    NextToken: NextToken | None = None
-    MaxResults: MaxResults | None = None
-
-
-class ListAccountsWithInvalidEffectivePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    PolicyType: EffectivePolicyType
     NextToken: NextToken | None = None
     MaxResults: MaxResults | None = None
 
@@ -570,13 +531,6 @@ class ListDelegatedServicesForAccountRequest(Struct, frozen=True, kw_only=True, 
     MaxResults: MaxResults | None = None
 
 
-class ListEffectivePolicyValidationErrorsRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: BoundedAccountId
-    PolicyType: EffectivePolicyType
-    NextToken: NextToken | None = None
-    MaxResults: MaxResults | None = None
-
-
 ActionType = Annotated[
     str,
     Meta(
@@ -602,21 +556,8 @@ class ListHandshakesForOrganizationRequest(Struct, frozen=True, kw_only=True, om
     MaxResults: MaxResults | None = None
 
 
-class ListInboundResponsibilityTransfersRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Type: ResponsibilityTransferType
-    Id: ResponsibilityTransferId | None = None
-    NextToken: NextToken | None = None
-    MaxResults: MaxResults | None = None
-
-
 class ListOrganizationalUnitsForParentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ParentId: ParentId
-    NextToken: NextToken | None = None
-    MaxResults: MaxResults | None = None
-
-
-class ListOutboundResponsibilityTransfersRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Type: ResponsibilityTransferType
     NextToken: NextToken | None = None
     MaxResults: MaxResults | None = None
 
@@ -674,14 +615,6 @@ class MoveAccountRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     DestinationParentId: ParentId
 
 
-ResourcePolicyContent = Annotated[str, Meta(min_length=1, max_length=40000, pattern="(?a)^(?:[\\s\\S]*)\\Z")]
-
-
-class PutResourcePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Content: ResourcePolicyContent
-    Tags: list[Tag] | None = None
-
-
 class RegisterDelegatedAdministratorRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AccountId: BoundedAccountId
     ServicePrincipal: ServicePrincipal
@@ -694,11 +627,6 @@ class RemoveAccountFromOrganizationRequest(Struct, frozen=True, kw_only=True, om
 class TagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ResourceId: TaggableResourceId
     Tags: list[Tag]
-
-
-class TerminateResponsibilityTransferRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: ResponsibilityTransferId
-    EndTimestamp: float | None = None
 
 
 class UntagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -716,11 +644,6 @@ class UpdatePolicyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True)
     Name: PolicyName | None = None
     Description: PolicyDescription | None = None
     Content: PolicyContent | None = None
-
-
-class UpdateResponsibilityTransferRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: ResponsibilityTransferId
-    Name: ResponsibilityTransferName
 
 
 HandshakeArn = Annotated[
@@ -785,10 +708,6 @@ class CreateAccountStatus(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class CreateAccountResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    CreateAccountStatus: CreateAccountStatus | None = None
-
-
-class CreateGovCloudAccountResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     CreateAccountStatus: CreateAccountStatus | None = None
 
 
@@ -938,64 +857,6 @@ class DescribePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     Policy: Policy | None = None
 
 
-ResourcePolicyId = Annotated[str, Meta(max_length=131, pattern="(?a)^(?:^rp-[0-9a-zA-Z_]{4,128}$)\\Z")]
-
-ResourcePolicyArn = Annotated[
-    str,
-    Meta(
-        pattern="(?a)^(?:^arn:[a-z0-9][a-z0-9-.]{0,62}:organizations::\\d{12}:resourcepolicy\\/o-[a-z0-9]{10,32}\\/rp-[0-9a-zA-Z_]{4,128})\\Z"
-    ),
-]
-
-
-class ResourcePolicySummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Id: ResourcePolicyId | None = None
-    Arn: ResourcePolicyArn | None = None
-
-
-class ResourcePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResourcePolicySummary: ResourcePolicySummary | None = None
-    Content: ResourcePolicyContent | None = None
-
-
-class DescribeResourcePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResourcePolicy: ResourcePolicy | None = None
-
-
-ResponsibilityTransferArn = Annotated[
-    str,
-    Meta(
-        pattern="(?a)^(?:^arn:[a-z0-9][a-z0-9-.]{0,62}:organizations::\\d{12}:transfer\\/o-[a-z0-9]{10,32}\\/(billing)\\/(inbound|outbound)\\/rt-[0-9a-z]{8,32}$)\\Z"
-    ),
-]
-
-ResponsibilityTransferStatus = Annotated[
-    str, Meta(pattern="(?a)^(?:REQUESTED|DECLINED|CANCELED|EXPIRED|ACCEPTED|WITHDRAWN)\\Z")
-]
-
-
-class TransferParticipant(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ManagementAccountId: BoundedAccountId | None = None
-    ManagementAccountEmail: Email | None = None
-
-
-class ResponsibilityTransfer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Arn: ResponsibilityTransferArn | None = None
-    Name: ResponsibilityTransferName | None = None
-    Id: ResponsibilityTransferId | None = None
-    Type: ResponsibilityTransferType | None = None
-    Status: ResponsibilityTransferStatus | None = None
-    Source: TransferParticipant | None = None
-    Target: TransferParticipant | None = None
-    StartTimestamp: float | None = None
-    EndTimestamp: float | None = None
-    ActiveHandshakeId: HandshakeId | None = None
-
-
-class DescribeResponsibilityTransferResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResponsibilityTransfer: ResponsibilityTransfer | None = None
-
-
 RootArn = Annotated[
     str, Meta(pattern="(?a)^(?:^arn:aws:organizations::\\d{12}:root\\/o-[a-z0-9]{10,32}\\/r-[0-9a-z]{4,32})\\Z")
 ]
@@ -1014,19 +875,11 @@ class DisablePolicyTypeResponse(Struct, frozen=True, kw_only=True, omit_defaults
     Root: Root | None = None
 
 
-class EnableAllFeaturesResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Handshake: Handshake | None = None
-
-
 class EnablePolicyTypeResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Root: Root | None = None
 
 
 class InviteAccountToOrganizationResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Handshake: Handshake | None = None
-
-
-class InviteOrganizationToTransferResponsibilityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Handshake: Handshake | None = None
 
 
@@ -1047,12 +900,6 @@ class ListAccountsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True
 
 class ListAccountsForParentResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Accounts: list[Account] | None = None
-    NextToken: NextToken | None = None
-
-
-class ListAccountsWithInvalidEffectivePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Accounts: list[Account] | None = None
-    PolicyType: EffectivePolicyType | None = None
     NextToken: NextToken | None = None
 
 
@@ -1098,22 +945,6 @@ class ListDelegatedServicesForAccountResponse(Struct, frozen=True, kw_only=True,
     NextToken: NextToken | None = None
 
 
-class EffectivePolicyValidationError(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ErrorCode: str | None = None
-    ErrorMessage: str | None = None
-    PathToError: str | None = None
-    ContributingPolicies: list[PolicyId] | None = None
-
-
-class ListEffectivePolicyValidationErrorsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    AccountId: BoundedAccountId | None = None
-    PolicyType: EffectivePolicyType | None = None
-    Path: Path | None = None
-    EvaluationTimestamp: float | None = None
-    NextToken: NextToken | None = None
-    EffectivePolicyValidationErrors: list[EffectivePolicyValidationError] | None = None
-
-
 class ListHandshakesForAccountResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Handshakes: list[Handshake] | None = None
     NextToken: NextToken | None = None
@@ -1124,18 +955,8 @@ class ListHandshakesForOrganizationResponse(Struct, frozen=True, kw_only=True, o
     NextToken: NextToken | None = None
 
 
-class ListInboundResponsibilityTransfersResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResponsibilityTransfers: list[ResponsibilityTransfer] | None = None
-    NextToken: NextToken | None = None
-
-
 class ListOrganizationalUnitsForParentResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     OrganizationalUnits: list[OrganizationalUnit] | None = None
-    NextToken: NextToken | None = None
-
-
-class ListOutboundResponsibilityTransfersResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResponsibilityTransfers: list[ResponsibilityTransfer] | None = None
     NextToken: NextToken | None = None
 
 
@@ -1191,21 +1012,9 @@ class ListTargetsForPolicyResponse(Struct, frozen=True, kw_only=True, omit_defau
     NextToken: NextToken | None = None
 
 
-class PutResourcePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResourcePolicy: ResourcePolicy | None = None
-
-
-class TerminateResponsibilityTransferResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResponsibilityTransfer: ResponsibilityTransfer | None = None
-
-
 class UpdateOrganizationalUnitResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     OrganizationalUnit: OrganizationalUnit | None = None
 
 
 class UpdatePolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Policy: Policy | None = None
-
-
-class UpdateResponsibilityTransferResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    ResponsibilityTransfer: ResponsibilityTransfer | None = None

@@ -158,39 +158,6 @@ class AssumeRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
-SAMLAssertionType = Annotated[str, Meta(min_length=4, max_length=100000)]
-
-sessionPolicyDocumentType = Annotated[
-    str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-]
-
-
-class AssumeRoleWithSAMLRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleArn: arnType
-    PrincipalArn: arnType
-    SAMLAssertion: SAMLAssertionType
-    PolicyArns: list[PolicyDescriptorType] | None = None
-    Policy: sessionPolicyDocumentType | None = None
-    DurationSeconds: roleDurationSecondsType | None = None
-    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
-
-
-clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
-
-urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
-
-
-class AssumeRoleWithWebIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    RoleArn: arnType
-    RoleSessionName: roleSessionNameType
-    WebIdentityToken: clientTokenType
-    ProviderId: urlType | None = None
-    PolicyArns: list[PolicyDescriptorType] | None = None
-    Policy: sessionPolicyDocumentType | None = None
-    DurationSeconds: roleDurationSecondsType | None = None
-    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
-
-
 TargetPrincipalType = Annotated[str, Meta(min_length=12, max_length=2048)]
 
 RootDurationSecondsType = Annotated[int, Meta(ge=0, le=900)]
@@ -221,11 +188,11 @@ class GetCallerIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=
     pass
 
 
-class GetDelegatedAccessTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    TradeInToken: str
-
-
 userNameType = Annotated[str, Meta(min_length=2, max_length=32, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
+
+sessionPolicyDocumentType = Annotated[
+    str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
 
 durationSecondsType = Annotated[int, Meta(ge=900, le=129600)]
 
@@ -244,24 +211,6 @@ class GetSessionTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     SerialNumber: serialNumberType | None = None
     TokenCode: tokenCodeType | None = None
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
-
-
-webIdentityTokenAudienceStringType = Annotated[str, Meta(min_length=1, max_length=1000)]
-
-webIdentityTokenAudienceListType = Annotated[
-    list[webIdentityTokenAudienceStringType], Meta(min_length=1, max_length=10)
-]
-
-webIdentityTokenDurationSecondsType = Annotated[int, Meta(ge=60, le=3600)]
-
-jwtAlgorithmType = Annotated[str, Meta(min_length=5, max_length=5)]
-
-
-class GetWebIdentityTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Audience: webIdentityTokenAudienceListType
-    DurationSeconds: webIdentityTokenDurationSecondsType | None = None
-    SigningAlgorithm: jwtAlgorithmType
-    Tags: tagListType | None = None
 
 
 class Credentials(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -295,35 +244,6 @@ class AssumeRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     SessionTokenSize: sessionTokenSizeType | None = None
 
 
-class AssumeRoleWithSAMLResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Credentials: Credentials | None = None
-    AssumedRoleUser: AssumedRoleUser | None = None
-    PackedPolicySize: nonNegativeIntegerType | None = None
-    Subject: str | None = None
-    SubjectType: str | None = None
-    Issuer: str | None = None
-    Audience: str | None = None
-    NameQualifier: str | None = None
-    SourceIdentity: sourceIdentityType | None = None
-    SessionTokenUtilization: sessionTokenUtilizationType | None = None
-    SessionTokenSize: sessionTokenSizeType | None = None
-
-
-webIdentitySubjectType = Annotated[str, Meta(min_length=6, max_length=255)]
-
-
-class AssumeRoleWithWebIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Credentials: Credentials | None = None
-    SubjectFromWebIdentityToken: webIdentitySubjectType | None = None
-    AssumedRoleUser: AssumedRoleUser | None = None
-    PackedPolicySize: nonNegativeIntegerType | None = None
-    Provider: str | None = None
-    Audience: str | None = None
-    SourceIdentity: sourceIdentityType | None = None
-    SessionTokenUtilization: sessionTokenUtilizationType | None = None
-    SessionTokenSize: sessionTokenSizeType | None = None
-
-
 class AssumeRootResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
     SourceIdentity: sourceIdentityType | None = None
@@ -343,12 +263,6 @@ class GetCallerIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults
     UserId: str | None = None
     Account: str | None = None
     Arn: arnType | None = None
-
-
-class GetDelegatedAccessTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    Credentials: Credentials | None = None
-    PackedPolicySize: nonNegativeIntegerType | None = None
-    AssumedPrincipal: arnType | None = None
 
 
 federatedIdType = Annotated[str, Meta(min_length=2, max_length=193, pattern="(?a)^(?:[\\w+=,.@\\:-]*)\\Z")]
@@ -371,8 +285,3 @@ class GetSessionTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
     Credentials: Credentials | None = None
     SessionTokenUtilization: sessionTokenUtilizationType | None = None
     SessionTokenSize: sessionTokenSizeType | None = None
-
-
-class GetWebIdentityTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    WebIdentityToken: str | None = None
-    Expiration: float | None = None
