@@ -45,7 +45,16 @@ def model_of(service: str) -> Any:
 
 
 def operations() -> list[tuple[str, str]]:
-    return [(service, name) for service in SHAPES for name in model_of(service).operation_names]
+    """Those with types: of what no handler takes or gives, scripts/models makes none."""
+    return [
+        (service, name) for service in SHAPES for name in model_of(service).operation_names if typed(service, name)
+    ]
+
+
+def typed(service: str, name: str) -> bool:
+    model = model_of(service).operation_model(name)
+    shapes = [shape.name for shape in (model.input_shape, model.output_shape) if shape is not None]
+    return all(hasattr(SHAPES[service], shape) for shape in shapes)
 
 
 def sent(service: str, name: str, parameters: dict[str, Any]) -> Request:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from xml.parsers import expat
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -127,6 +126,8 @@ def _refuse(*_: object) -> None:
 
 def _signing(text: str) -> bytes:
     """A certificate that signs, as DER: of an RSA key of 1,024 bits or more."""
+    from cryptography import x509  # not at every start
+
     try:
         der = base64.b64decode("".join(text.split()), validate=True)
         key = x509.load_der_x509_certificate(der).public_key()

@@ -7,7 +7,6 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-import segno
 from sqlalchemy import select
 
 from bailiwick.api import Call, Target, ValidationError, nothing
@@ -236,6 +235,8 @@ def _wrong_codes() -> InvalidAuthenticationCodeException:
 
 def _qr_code(uri: str) -> bytes:
     """A PNG of the QR code for an `otpauth` URI."""
+    import segno  # not at every start
+
     picture = io.BytesIO()
     segno.make(uri, micro=False).save(picture, kind="png", scale=5)
     return picture.getvalue()

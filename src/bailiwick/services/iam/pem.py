@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
     load_ssh_public_key,
 )
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -39,6 +42,8 @@ def certificates(text: str) -> list[x509.Certificate]:
     """The X.509 certificates in a PEM text, at most 20. Raises Unreadable."""
     if "PRIVATE KEY" in text or text.count("BEGIN CERTIFICATE") > _LONGEST_CHAIN:
         raise Unreadable("there is a private key among the certificates, or there are too many of them")
+    from cryptography import x509  # not at every start
+
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
