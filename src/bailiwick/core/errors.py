@@ -5,6 +5,13 @@ CoreError
 ├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
 ├── PolicyError               a policy document that AWS would refuse, with AWS's text
 ├── MetadataError             a SAML metadata document that is none, or of no use
+├── SamlRefused               what an identity provider is said to have said, and is not believed
+│   ├── SamlMalformed             not of the form, or attacked: an entity, two elements with one ID
+│   ├── SamlUnproven              not signed by a key of the provider, or not to be decrypted
+│   ├── SamlMismatch              by another issuer, for another audience, or without what is needed
+│   ├── SamlExpired               too old, not valid yet, or used before
+│   ├── SamlRejected              the provider itself says that it did not authenticate anyone
+│   └── SamlForbids               true, but not of who asks: no subject, or another role
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -36,6 +43,59 @@ class PolicyError(CoreError):
 
 class MetadataError(CoreError):
     """A SAML metadata document that cannot be used; `str(error)` says why, as the end of a sentence."""
+
+
+class SamlRefused(CoreError):
+    """An assertion that is not believed. `str(error)` is AWS's text, for the client.
+
+    `check` is a word for the check that failed and `reason` a clause about it, for the operator's log alone: who
+    tries out forged assertions learns nothing from them.
+    """
+
+    told = "Response signature invalid"
+    check = "form"
+
+    def __init__(self, reason: str, told: str | None = None, check: str | None = None) -> None:
+        super().__init__(told or self.told)
+        self.reason = reason
+        self.check = check or self.check
+
+
+class SamlMalformed(SamlRefused):
+    """It is not of the form of an assertion, or it is an attack on whoever reads it."""
+
+
+class SamlUnproven(SamlRefused):
+    """It was not signed by a key of the provider, was changed since, or cannot be decrypted."""
+
+    check = "signature"
+
+
+class SamlMismatch(SamlRefused):
+    """It is by another issuer, for another audience, or lacks what is needed."""
+
+    told = "Response does not contain the required audience."
+    check = "audience"
+
+
+class SamlExpired(SamlRefused):
+    """It is too old, not valid yet, or was used before."""
+
+    told = "Token must be redeemed within 5 minutes of issuance"
+    check = "time"
+
+
+class SamlRejected(SamlRefused):
+    """The provider itself says that it authenticated nobody."""
+
+    told = "The identity provider did not authenticate the subject"
+    check = "status"
+
+
+class SamlForbids(SamlRefused):
+    """It is proven, but names no subject, or another role than was asked for."""
+
+    told = "Not authorized to perform sts:AssumeRoleWithSAML"
 
 
 class SignatureError(CoreError):
