@@ -117,7 +117,7 @@ def without(*names: str, **elements: Any) -> dict[str, Any]:
             "Resource arn:aws:s3:us-east-1::bucket can not contain region information.",
         ),
         (with_(Resource="arn:aws:iam::1:users/x"), IAM_PATH),
-        (with_(Resource=["aaa", "zzz", "*"]), 'Resource zzz must be in ARN format or "*".'),
+        (with_(Resource=["aaa", "zzz", "*"]), 'Resource aaa must be in ARN format or "*".'),
         # 8
         (with_(Action="invalid"), VENDOR),
         (without("Action", NotAction=""), VENDOR),

@@ -7,11 +7,10 @@ document is the one that is reported, so each rule is a pass over all statements
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import conditions, syntax
-from bailiwick.core.policy.syntax import Document, Statement, Texts
+from bailiwick.core.policy.syntax import Document, Statement
 
 PARTITIONS = frozenset(
     {"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"}
@@ -87,6 +86,8 @@ def check_legacy(statement: Statement) -> None:
         name = conditions.written(condition.operator)
         if name is None or not all(map(name.operator.takes, condition.values)):
             raise PolicyError(_LEGACY)
+    if any(map(_resource_problem, statement.resources)):
+        return  # which is told by its own name, later
     for resource in statement.resources:
         fields = resource.split(":", 5)
         if (len(fields) < 6 and "::" in resource) or (len(fields) > 2 and not fields[2]):
@@ -126,15 +127,11 @@ def check_actions(statement: Statement) -> None:
 
 
 def check_resources(statement: Statement) -> None:
-    """Refuse a resource that is neither `*` nor an ARN; of several bad ones the last by name is reported."""
-    for resource in _descending(statement.resources):
+    """Refuse a resource that is neither `*` nor an ARN; of several bad ones the first by name is reported."""
+    for resource in sorted(statement.resources):
         problem = _resource_problem(resource)
         if problem:
             raise PolicyError(problem)
-
-
-def _descending(resources: Texts) -> Iterable[str]:
-    return sorted(resources, reverse=True)
 
 
 def _resource_problem(resource: str) -> str | None:

@@ -73,15 +73,15 @@ def shown(transaction: Transaction, owner_id: str) -> list[Tag] | None:
 
 
 def page(call: Call, owner_id: str, marker: str | None, limit: int | None) -> tuple[list[Tag], bool, str | None]:
-    """A page of an entity's tags, by key."""
+    """A page of an entity's tags, in the order in which they were set first."""
     columns = tables.tag.c
     rows = call.transaction.all(
-        select(columns.folded, columns.key, columns.value)
-        .where(columns.owner_id == owner_id, columns.folded > paging.after(call, marker))
-        .order_by(columns.folded)
+        select(columns.position, columns.key, columns.value)
+        .where(columns.owner_id == owner_id, columns.position > int(paging.after(call, marker) or 0))
+        .order_by(columns.position)
         .limit(paging.wanted(limit))
     )
-    cut, truncated, following = paging.page(call, rows, limit, lambda row: str(row.folded))
+    cut, truncated, following = paging.page(call, rows, limit, lambda row: str(row.position))
     return [shapes.Tag(Key=row.key, Value=row.value) for row in cut], truncated, following
 
 
