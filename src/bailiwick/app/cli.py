@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from rich.table import Table
 
 import bailiwick
 from bailiwick.app import doctor as health
-from bailiwick.app import home, logs, story
+from bailiwick.app import home, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_policy import policy
@@ -27,14 +26,12 @@ from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
 from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.cli_transfer import exports, imports, quota
 from bailiwick.app.home import HomeError
-from bailiwick.app.keyring import RootKeyError
-from bailiwick.app.serve import serve as run_server
-from bailiwick.app.server import ServerError
 from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
+from bailiwick.app.start import fail, failing
 from bailiwick.app.welcome import endpoint
 from bailiwick.directory import accounts, organizations
 from bailiwick.directory.transfer.export_file import ExportError
-from bailiwick.store import Duplicate, StoreError
+from bailiwick.store import Duplicate
 
 # Tracebacks with local variables would print secrets.
 _PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "no_args_is_help": True, "add_completion": False}
@@ -52,21 +49,12 @@ app.add_typer(quota, name="quota")
 
 
 def main() -> None:
-    """The installed command."""
-    os.umask(0o077)  # what this program writes is for its user alone
-    try:
-        app()
-    except SettingsError as error:
-        _fail(str(error), 2)
-    except (ExportError, HomeError, RootKeyError, ServerError, StoreError) as error:
-        _fail(str(error), 1)
-    except OSError as error:
-        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
-
-
-def _fail(text: str, status: int) -> None:
-    sys.stderr.write(f"bailiwick: {text}\n")
-    sys.exit(status)
+    """The whole command line."""
+    with failing():
+        try:
+            app()
+        except ExportError as error:
+            fail(str(error), 1)
 
 
 def _with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -104,9 +92,7 @@ def _with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
 @_with_flags()
 def serve(config: Config = None, **flags: Any) -> None:
     """Serve until Ctrl-C. The first start makes the data folder, an account and its root access key."""
-    settings = load(flags, os.environ, config)
-    logs.configure(settings.log_level)
-    run_server(settings, os.environ)
+    start.serve({**flags, "config": config})
 
 
 @app.command()

@@ -39,7 +39,6 @@ _COLLECT_AFTER = (20_000, 20, 20)
 def serves_only() -> None:
     """Set up a process that does nothing but serve."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
-from rich.panel import Panel
 from sqlalchemy import func, select
 
 from bailiwick.api import Transaction
@@ -50,8 +48,11 @@ def show(welcome: Welcome) -> None:
         "aws iam attach-user-policy --user-name admin "
         f"--policy-arn arn:{welcome.partition}:iam::aws:policy/AdministratorAccess",
     ]
-    console = Console(highlight=False)
-    if console.is_terminal:
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.panel import Panel
+
+        console = Console(highlight=False)
         console.print(Panel.fit("\n".join(lines), title="Bailiwick", padding=(0, 2)), markup=False)
     else:
         sys.stdout.write("\n".join(["Bailiwick", *lines]) + "\n")
