@@ -12,6 +12,7 @@ CoreError
 │   ├── SamlExpired               too old, not valid yet, or used before
 │   ├── SamlRejected              the provider itself says that it did not authenticate anyone
 │   └── SamlForbids               true, but not of who asks: no subject, or another role
+├── LdapError                 a name, a filter or a message that is not LDAP's
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -96,6 +97,10 @@ class SamlForbids(SamlRefused):
     """It is proven, but names no subject, or another role than was asked for."""
 
     told = "Not authorized to perform sts:AssumeRoleWithSAML"
+
+
+class LdapError(CoreError):
+    """A name, a filter or a message that is not LDAP's."""
 
 
 class SignatureError(CoreError):
