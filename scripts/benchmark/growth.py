@@ -19,7 +19,7 @@ from bailiwick.app import home
 from bailiwick.app.settings import Settings
 from bailiwick.core import ids
 from bailiwick.core.message import Request
-from bailiwick.directory import access_keys, tables
+from bailiwick.directory import access_keys, accounts, tables
 from bailiwick.store import Store
 from benchmark.calls import Credentials, encrypt, identity
 from benchmark.load import Result, load, megabytes, raw
@@ -28,6 +28,7 @@ from benchmark.servers import Running, bailiwick, client, furnished, root_of
 
 _BATCH = 5_000
 _KEYS_OF_EACH = 10
+_USERS_OF_AN_ACCOUNT = 4_000
 _TOUCHED = 40_000  # different keys that send a request, which is more than any memory holds
 _DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:*", "Resource": "*"}]}
@@ -92,7 +93,7 @@ def _filled(stack: ExitStack, size: int) -> tuple[Running, Request, list[Credent
 def fill(data: Path, size: int) -> list[Credentials]:
     """Begin a data folder with that many access keys and a tenth as many users; returns some of the keys."""
     found = home.open_home(data, Settings(), {})
-    account, environment = found.deployment.account_id, found.deployment.environment(found.ring)
+    environment = found.deployment.environment(found.ring)
     store, now, kept = Store(found.database), time.time(), list[Credentials]()
     every = max(1, size // _TOUCHED)
     keys = iter(range(size))
@@ -100,6 +101,7 @@ def fill(data: Path, size: int) -> list[Credentials]:
         users: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
         for number in batch:
+            account = f"{2 * 10**11 + number // (_KEYS_OF_EACH * _USERS_OF_AN_ACCOUNT)}"
             if number % _KEYS_OF_EACH == 0:
                 users.append(_user(account, number // _KEYS_OF_EACH, now))
             key, secret = ids.access_key_id("AKIA", account, os.urandom), ids.secret_access_key(os.urandom)
@@ -117,6 +119,9 @@ def fill(data: Path, size: int) -> list[Credentials]:
             )
         policies = [{"owner_id": user["id"], "name": "p", "document": _DOCUMENT} for user in users]
         with store.transaction(write=True) as transaction:
+            for account in {user["account"] for user in users}:
+                if accounts.find(transaction, account) is None:
+                    accounts.create(transaction, account, account, now)
             transaction.run(insert(tables.user), users)
             transaction.run(insert(tables.inline_policy), policies)
             transaction.run(insert(tables.access_key), rows)
