@@ -7,6 +7,7 @@ iam.create_user(UserName="alice")
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,8 @@ from bailiwick.core.message import Header, Request, Response
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import access_keys, accounts
 from bailiwick.directory.snapshot import Directory
+from bailiwick.federation.fetch import Fetcher
+from bailiwick.federation.oidc import Issuers
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
@@ -38,7 +41,11 @@ class World:
 
         self.now = now or time.time
         self.store = store or Store.in_memory()
-        self.environment = Environment("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom)
+        loopback = [ipaddress.ip_network("127.0.0.0/8")]
+        self.environment = Environment(
+            *("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom),
+            issuers=Issuers(Fetcher(loopback)),
+        )
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []
         self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.events.append)

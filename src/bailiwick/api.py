@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Executable, Row
 
+from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.message import Request
@@ -241,7 +242,8 @@ class Environment(msgspec.Struct, frozen=True):
     `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
     are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
     where no audit trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is the
-    address under which the world reaches this deployment, without a slash at its end.
+    address under which the world reaches this deployment, without a slash at its end. `issuers` is None where no
+    web identity token is accepted.
     """
 
     partition: str
@@ -254,6 +256,7 @@ class Environment(msgspec.Struct, frozen=True):
     history: History | None = None
     attempts: Attempts = msgspec.field(default_factory=Attempts)
     public_url: str = "http://127.0.0.1:4577"
+    issuers: Issuers | None = None
 
 
 class Call(msgspec.Struct):

@@ -166,7 +166,7 @@ class Pipeline:
 
     def answer(self, received: Received) -> Response:
         """Authenticate, parse, invoke; then write the output or the refusal."""
-        request, route, caller = received.request, received.route, None
+        request, route, caller, values = received.request, received.route, None, None
         try:
             if received.refused or route is None:
                 raise received.refused or api.UnknownOperation("No operation was named.")
@@ -175,10 +175,11 @@ class Pipeline:
             values = parse(route.model, request, route.input)
             call = self.call(received, route, caller or ANONYMOUS, values)
             if route.operation.by:
+                self.store.refresh()
                 call.caller = route.operation.by(call, values)
         except Exception as refusal:
             error = _api_error(refusal, received.request_id)
-            self.audit(self._event(received, caller, error))
+            self.audit(self._event(received, caller, error, values))
             return self._refused(error, received)
         try:
             return answer(route.model, self.invoke(call, values), request, received.request_id)
@@ -293,7 +294,7 @@ class Pipeline:
             return _REGION_OF_GLOBAL_SERVICES.get(environment.partition, environment.region)
         return (received.claim.region if received.claim else "") or environment.region
 
-    def _event(self, received: Received, caller: Caller | None, error: ApiError) -> Event:
+    def _event(self, received: Received, caller: Caller | None, error: ApiError, values: Any) -> Event:
         request, claim = received.request, received.claim
         return Event(
             time=received.now,
@@ -304,6 +305,7 @@ class Pipeline:
             access_key_id=claim.access_key_id if claim else None,
             route=received.route,
             caller=caller,
+            request=values,
             error=error,
         )
 

@@ -26,6 +26,8 @@ from bailiwick.app.stages import Stages
 from bailiwick.app.traces import Traced, begin
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
 from bailiwick.directory.snapshot import Directory
+from bailiwick.federation.fetch import Fetcher
+from bailiwick.federation.oidc import Issuers
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store, StoreError
@@ -54,6 +56,7 @@ class World:
             names_policies=settings.name_policies,
             history=TrailHistory(trail.shelf, trail) if trail else None,
             public_url=settings.address,
+            issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
         )
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere

@@ -174,6 +174,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "tokens; host and port if not given",
         ),
     ] = None
+    oidc_networks: Annotated[
+        str,
+        Meta(description="ranges, with commas between, in which OIDC issuers are asked beside public addresses"),
+    ] = "127.0.0.0/8,::1/128"
+    oidc_keys: Annotated[
+        Path | None,
+        Meta(description="JSON file of keys (JWKS) by the URL of their OIDC issuer, which is not asked"),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),
@@ -196,6 +204,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def proxies(self) -> Proxies | None:
         """The proxies that are believed, if there are any. Raises ValueError for what is no address or range."""
         return Proxies(self.trusted_proxies.split(",")) if self.trusted_proxies else None
+
+    @property
+    def issuers_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """Where issuers are asked beside public addresses. Raises ValueError for what is no range."""
+        return [ipaddress.ip_network(text.strip()) for text in self.oidc_networks.split(",") if text.strip()]
 
     @property
     def loopback(self) -> bool:
@@ -327,6 +340,10 @@ def _check_together(settings: Settings) -> None:
         _ = settings.proxies
     except ValueError as error:
         raise SettingsError(f"`trusted_proxies`: {error}") from None
+    try:
+        _ = settings.issuers_networks
+    except ValueError as error:
+        raise SettingsError(f"`oidc_networks`: {error}") from None
     if (settings.audit_export_webhook is None) != (settings.audit_export_webhook_secret is None):
         raise SettingsError("`audit_export_webhook` and `audit_export_webhook_secret` belong together: give both")
     for name in ("audit_export_webhook", "audit_export_otlp"):

@@ -13,6 +13,8 @@ CoreError
 │   ├── SamlRejected              the provider itself says that it did not authenticate anyone
 │   └── SamlForbids               true, but not of who asks: no subject, or another role
 ├── LdapError                 a name, a filter or a message that is not LDAP's
+├── TokenRefused              a web identity token that does not hold
+├── IssuerUnreachable         an identity provider does not answer, so that nothing can be said
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -141,3 +143,19 @@ class SignatureMismatch(SignatureError):
         super().__init__(message)
         self.canonical_request = canonical_request
         self.string_to_sign = string_to_sign
+
+
+class IssuerUnreachable(CoreError):
+    """An identity provider that does not answer; the same request may be sent again."""
+
+
+class TokenRefused(CoreError):
+    """A web identity token that does not hold. `str(error)` is for the client.
+
+    `check` names the check that failed, for the operator: `form`, `algorithm`, `issuer`, `audience`, `expired`,
+    `not yet valid`, `unknown key`, `signature`, ...
+    """
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(message)
+        self.check = check

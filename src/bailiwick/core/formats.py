@@ -38,7 +38,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     `principal` is the unique id of the role or user behind the session (or the account id of a root user).
     `issued` and `expires` are epoch seconds. `policies` are texts of inline session policies,
     `policy_arns` names of managed ones; `filtered` tells a session that was given policies from one that
-    was not (an empty list of a filtered session grants nothing). `mfa` is the time of the MFA check.
+    was not (an empty list of a filtered session grants nothing). `mfa` is the time of the MFA check. `said` are
+    condition keys, in lower case, that the word of an identity provider gives to all that the session does.
     """
 
     kind: SessionKind
@@ -57,6 +58,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     mfa: int | None = None
     federated_provider: str = ""
     chained: bool = False
+    said: dict[str, str | tuple[str, ...]] = {}
 
     def __repr__(self) -> str:
         return f"Session({self.kind}, {self.principal}, {self.name!r}, expires={self.expires})"

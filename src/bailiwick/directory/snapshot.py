@@ -295,6 +295,7 @@ def _in_session(base: Caller, session: Session, policies: Layer | None) -> Calle
         context["aws:assumedroot"] = "true"
     if session.source_identity:
         context["aws:sourceidentity"] = session.source_identity
+    context |= session.said
     if session.federated_provider:
         context["aws:federatedprovider"] = session.federated_provider
     return msgspec.structs.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bailiwick.core.policy.question import Decision, LayerKind, Question, Rule
+from bailiwick.core.policy.question import Decision, LayerKind, PrincipalKind, Question, Rule
 
 _VEIL = (
     "on this resource because the resource does not exist in this Region, no resource-based policies allow "
@@ -29,6 +29,8 @@ def access_denied(
     or not it exists, and whatever refused.
     """
     action = question.action
+    if question.principal.kind is PrincipalKind.PROVIDER:
+        return f"Not authorized to perform {label or action}"  # who has no ARN yet is told no more
     refusal = f"User: {question.principal.arn} is not authorized to perform: {action}"
     if question.rule is Rule.KEY and question.principal.account != question.account:
         return f"{refusal} {_VEIL}"

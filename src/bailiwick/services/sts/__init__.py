@@ -10,6 +10,7 @@ from bailiwick.services.sts import (
     identity,
     refused,
     session_token,
+    web_identity,
 )
 from bailiwick.services.sts.service import sts
 
@@ -22,4 +23,5 @@ __all__ = [
     "refused",
     "session_token",
     "sts",
+    "web_identity",
 ]

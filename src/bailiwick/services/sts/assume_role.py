@@ -47,11 +47,11 @@ def role_to_assume(call: Call, request: AssumeRoleRequest) -> Target:
     if check_mfa(call, request.SerialNumber, request.TokenCode) is not None:
         call.caller = _with_mfa(call.caller)
     caller = call.caller
-    parsed = _parsed(request.RoleArn)
+    named = parsed(request.RoleArn)
     found = trusted(call, request.RoleArn)
     identity = request.SourceIdentity or (caller.session.source_identity if caller.session else "")
     target = Target(
-        account=parsed.account,
+        account=named.account,
         arn=request.RoleArn,
         rule=Rule.TRUST,
         policy=found.policy if found else Layer.EMPTY,
@@ -72,7 +72,7 @@ def assume_role(call: Call, request: AssumeRoleRequest, found: Trusted) -> shape
     if request.ProvidedContexts:
         raise ValidationError("ProvidedContexts are not supported: no context provider is known here.")
     role, caller = found.role, call.caller
-    seconds = _duration(call, request, role)
+    seconds = duration(call, request.DurationSeconds, role)
     tags = session_tags.combined(caller, request.Tags, request.TransitiveTagKeys)
     policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
     packed = session_policies.packed_size(policies, tags)
@@ -103,7 +103,8 @@ def _with_mfa(caller: Caller) -> Caller:
     return msgspec.structs.replace(caller, context={**caller.context, **shown})
 
 
-def _parsed(role_arn: str) -> Arn:
+def parsed(role_arn: str) -> Arn:
+    """A role's ARN. Raises ValidationError, with AWS's text, for what is no ARN."""
     try:
         return arn.parse(role_arn)
     except ArnError:
@@ -138,14 +139,19 @@ def _context(call: Call, request: AssumeRoleRequest, found: Trusted | None) -> d
     passed = {tag.Key: tag.Value for tag in request.Tags or ()} | session_tags.inherited(call.caller)
     transitive = (*(request.TransitiveTagKeys or ()), *session_tags.inherited(call.caller))
     context |= session_tags.context(passed, transitive)
-    for key, value in (found.tags if found else {}).items():
-        context[f"aws:resourcetag/{key.lower()}"] = value
-        context[f"iam:resourcetag/{key.lower()}"] = value
-    return context
+    return context | of_role(found)
 
 
-def _duration(call: Call, request: AssumeRoleRequest, role: Role) -> int:
-    seconds = request.DurationSeconds or _DEFAULT
+def of_role(found: Trusted | None) -> dict[str, Value]:
+    """The condition keys that a role's tags give to whoever wants to take it."""
+    tags = {} if found is None else found.tags
+    prefixes = ("aws:resourcetag", "iam:resourcetag")
+    return {f"{prefix}/{key.lower()}": value for key, value in tags.items() for prefix in prefixes}
+
+
+def duration(call: Call, wanted: int | None, role: Role) -> int:
+    """For how many seconds a session of a role lasts. Raises ValidationError for more than it may."""
+    seconds = wanted or _DEFAULT
     if call.caller.session is not None and seconds > _MAX_CHAINED:
         raise ValidationError(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."

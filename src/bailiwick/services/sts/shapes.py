@@ -158,6 +158,26 @@ class AssumeRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
+clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
+
+urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
+
+sessionPolicyDocumentType = Annotated[
+    str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
+]
+
+
+class AssumeRoleWithWebIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    RoleArn: arnType
+    RoleSessionName: roleSessionNameType
+    WebIdentityToken: clientTokenType
+    ProviderId: urlType | None = None
+    PolicyArns: list[PolicyDescriptorType] | None = None
+    Policy: sessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
 TargetPrincipalType = Annotated[str, Meta(min_length=12, max_length=2048)]
 
 RootDurationSecondsType = Annotated[int, Meta(ge=0, le=900)]
@@ -189,10 +209,6 @@ class GetCallerIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 userNameType = Annotated[str, Meta(min_length=2, max_length=32, pattern="(?a)^(?:[\\w+=,.@-]*)\\Z")]
-
-sessionPolicyDocumentType = Annotated[
-    str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
-]
 
 durationSecondsType = Annotated[int, Meta(ge=900, le=129600)]
 
@@ -239,6 +255,21 @@ class AssumeRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Credentials: Credentials | None = None
     AssumedRoleUser: AssumedRoleUser | None = None
     PackedPolicySize: nonNegativeIntegerType | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
+
+
+webIdentitySubjectType = Annotated[str, Meta(min_length=6, max_length=255)]
+
+
+class AssumeRoleWithWebIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Credentials: Credentials | None = None
+    SubjectFromWebIdentityToken: webIdentitySubjectType | None = None
+    AssumedRoleUser: AssumedRoleUser | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    Provider: str | None = None
+    Audience: str | None = None
     SourceIdentity: sourceIdentityType | None = None
     SessionTokenUtilization: sessionTokenUtilizationType | None = None
     SessionTokenSize: sessionTokenSizeType | None = None

@@ -1,0 +1,178 @@
+"""AssumeRoleWithWebIdentity: a role for whoever shows a token of an OpenID Connect issuer that the account trusts.
+
+The request is not signed: the token proves who asks. It is checked in this order: form, issuer, audience, times,
+signature; then the role's trust policy decides. Source: facts/sts.md section 6.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from bailiwick.api import AccessDenied, ApiError, Call, Caller, Target, ValidationError
+from bailiwick.core import arn
+from bailiwick.core.assertion import jwt
+from bailiwick.core.assertion.jwt import Token
+from bailiwick.core.errors import IssuerUnreachable, TokenRefused
+from bailiwick.core.formats import SessionKind
+from bailiwick.core.policy.layer import Layer
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule, Value
+from bailiwick.directory import providers
+from bailiwick.directory.providers import OidcProvider
+from bailiwick.services.sts import claims, session_policies, session_tags, shapes
+from bailiwick.services.sts.assume_role import Trusted, duration, of_role, parsed, trusted
+from bailiwick.services.sts.credentials import issue, new_session
+from bailiwick.services.sts.service import sts
+from bailiwick.services.sts.shapes import (
+    AssumeRoleWithWebIdentityRequest,
+    ExpiredTokenException,
+    IDPCommunicationErrorException,
+    InvalidIdentityTokenException,
+)
+
+log = structlog.get_logger()
+
+_ACTION = "sts:AssumeRoleWithWebIdentity"
+_EXPIRED = ("expired", "too old")
+_UNKNOWN = "No OpenIDConnect provider found in your account for {issuer}"
+
+
+class Vouched(Caller, frozen=True):
+    """A caller for whom a token speaks: with that token, and what it says of tags and source identity."""
+
+    token: Token | None = None
+    passed: claims.Passed = claims.NOTHING
+
+
+def bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Vouched:
+    """Whom the token in the request proves to ask.
+
+    Raises InvalidIdentityToken, ExpiredTokenException, IDPCommunicationError. What failed is in the log.
+    """
+    role = parsed(request.RoleArn)
+    if request.ProviderId is not None:
+        raise ValidationError("ProviderId is for OAuth 2.0 access tokens, which are not accepted: leave it out.")
+    issuer = None
+    try:
+        token = jwt.read(request.WebIdentityToken)
+        issuer = token.issuer
+        provider = _provider(call, role.account, issuer)
+        jwt.check_audience(token, provider.client_ids)
+        jwt.check_times(token, call.now)
+        if call.environment.issuers is None:
+            raise IssuerUnreachable("No identity provider is asked by this server.")
+        jwt.verify(token, call.environment.issuers.keys(token, provider.url, provider.thumbprints))
+        passed = claims.passed(token)
+    except (TokenRefused, IssuerUnreachable) as refused:
+        check = refused.check if isinstance(refused, TokenRefused) else "unreachable"
+        log.warning(
+            "a web identity token was refused",
+            check=check,
+            reason=str(refused),
+            issuer=issuer,
+            role=request.RoleArn,
+            request_id=call.request_id,
+        )
+        raise _told(refused, check) from None
+    return _vouched(call, provider, token, passed)
+
+
+def role_for_bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Target:
+    """The role, by its trust policy; and the same for the tags and the source identity that the token gives."""
+    caller = call.caller
+    assert isinstance(caller, Vouched), "the token was read"
+    found, passed = trusted(call, request.RoleArn), caller.passed
+    context: dict[str, Value] = {"sts:rolesessionname": request.RoleSessionName, **of_role(found)}
+    if passed.source_identity:
+        context["sts:sourceidentity"] = passed.source_identity
+    context |= session_tags.context({tag.Key: tag.Value for tag in passed.tags}, passed.transitive)
+    roles = caller.token.claims.get("roles") if caller.token else None
+    if isinstance(roles, list):
+        context["sts:roleauthorizedbyidp"] = "true" if request.RoleArn in roles else "false"
+    target = Target(
+        account=parsed(request.RoleArn).account,
+        arn=request.RoleArn,
+        rule=Rule.TRUST,
+        policy=found.policy if found else Layer.EMPTY,
+        context=context,
+        record=found,
+        absent=None if found else AccessDenied(f"Not authorized to perform {_ACTION}"),
+    )
+    also = [msgspec.structs.replace(target, action="sts:TagSession")] if passed.tags else []
+    if passed.source_identity:
+        also.append(msgspec.structs.replace(target, action="sts:SetSourceIdentity", label=_ACTION))
+    return msgspec.structs.replace(target, also=tuple(also))
+
+
+@sts.operation("AssumeRoleWithWebIdentity", on=role_for_bearer, by=bearer)
+def assume_role_with_web_identity(
+    call: Call, request: AssumeRoleWithWebIdentityRequest, found: Trusted
+) -> shapes.AssumeRoleWithWebIdentityResponse:
+    role, caller = found.role, call.caller
+    assert isinstance(caller, Vouched), "the token was read"
+    assert caller.token is not None, "the token was read"
+    token, passed = caller.token, caller.passed
+    seconds = duration(call, request.DurationSeconds, role)
+    tags = session_tags.combined(caller, passed.tags, passed.transitive)
+    policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
+    packed = session_policies.packed_size(policies, tags)
+    session = msgspec.structs.replace(
+        new_session(call, SessionKind.ROLE, role.account, role.id, seconds),
+        name=request.RoleSessionName,
+        policies=policies.texts,
+        policy_arns=policies.arns,
+        tags=tags.tags,
+        transitive=tags.transitive,
+        source_identity=passed.source_identity,
+        federated_provider=caller.arn,
+        said=_kept(caller),
+    )
+    return shapes.AssumeRoleWithWebIdentityResponse(
+        Credentials=issue(call, session),
+        SubjectFromWebIdentityToken=token.subject,
+        AssumedRoleUser=shapes.AssumedRoleUser(
+            AssumedRoleId=f"{role.id}:{session.name}",
+            Arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
+        ),
+        PackedPolicySize=packed,
+        Provider=token.issuer,
+        Audience=token.audience,
+        SourceIdentity=session.source_identity or None,
+    )
+
+
+def _provider(call: Call, account: str, issuer: str) -> OidcProvider:
+    with call.transaction as transaction:  # ended here: the issuer may take seconds to answer
+        found = providers.oidc_of_issuer(transaction, call.partition, account, issuer)
+    if found is None:
+        raise TokenRefused("provider", _UNKNOWN.format(issuer=issuer))
+    return found
+
+
+def _vouched(call: Call, provider: OidcProvider, token: Token, passed: claims.Passed) -> Vouched:
+    principal = Principal(
+        PrincipalKind.PROVIDER, call.partition, provider.account, provider.arn, provider.arn, token.subject
+    )
+    context: Context = {
+        **claims.context(token, provider.name),
+        "aws:federatedprovider": provider.arn,
+        "aws:principaltype": "WebIdentityUser",
+        "aws:userid": token.subject,
+    }
+    return Vouched(
+        principal, user_id=token.subject, name=token.subject, context=context, token=token, passed=passed
+    )
+
+
+def _kept(caller: Caller) -> dict[str, Value]:
+    """What later requests of the session still know of the token."""
+    issuer = caller.arn.partition(":oidc-provider/")[2].lower()
+    return {
+        key: value for key, value in caller.context.items() if key in [f"{issuer}:{claim}" for claim in claims.KEPT]
+    }
+
+
+def _told(refused: TokenRefused | IssuerUnreachable, check: str) -> ApiError:
+    if isinstance(refused, IssuerUnreachable):
+        return IDPCommunicationErrorException(str(refused))
+    return (ExpiredTokenException if check in _EXPIRED else InvalidIdentityTokenException)(str(refused))
