@@ -20,7 +20,7 @@ import botocore.config
 from bailiwick.api import Environment
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.core.seal import KeyRing
-from bailiwick.directory import access_keys, accounts
+from bailiwick.directory import access_keys, accounts, service_principals
 from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
@@ -56,6 +56,13 @@ class World:
         with self.store.transaction(write=True) as transaction:
             accounts.create(transaction, number, f"account-{number}", self.now())
             key, secret = access_keys.create(transaction, self.environment, number, number, self.now())
+        return {"aws_access_key_id": key, "aws_secret_access_key": secret}
+
+    def service(self, name: str) -> dict[str, str]:
+        """Register a service principal; returns its credentials as boto3 wants them."""
+        with self.store.transaction(write=True) as transaction:
+            signing_name = name.partition(".")[0]
+            _, (key, secret) = service_principals.create(transaction, self.environment, name, signing_name)
         return {"aws_access_key_id": key, "aws_secret_access_key": secret}
 
     def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:

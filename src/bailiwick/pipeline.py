@@ -33,6 +33,7 @@ from bailiwick.core.policy.question import Principal, PrincipalKind
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules
+from bailiwick.directory.acting import SOURCE_ACCOUNT, SOURCE_ARN, source_of
 from bailiwick.directory.snapshot import Directory
 from bailiwick.store import Store, StoreUnavailable, Unstorable
 from bailiwick.wire import answer, identify, models, parse, refuse
@@ -204,6 +205,8 @@ class Pipeline:
             raise errors.UnknownToken("The security token included in the request is invalid.")
         service, action = route.service.signing_name, route.operation.name
         self.directory.usage.note(credential.caller, service, action, claim.region, received.now)
+        if SOURCE_ARN in request.fields or SOURCE_ACCOUNT in request.fields:
+            return self.directory.acting(credential.caller, *source_of(request, claim, credential.caller))
         return credential.caller
 
     def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:

@@ -22,6 +22,7 @@ from bailiwick.app import home, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_policy import policy
+from bailiwick.app.cli_service import service
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
 from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.cli_transfer import exports, imports, quota
@@ -43,6 +44,7 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
 app.add_typer(audit_commands, name="audit")
+app.add_typer(service, name="service")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 app.add_typer(quota, name="quota")

@@ -77,7 +77,8 @@ _TOLD = frozenset(
 )
 
 
-_PROVIDER, _ANONYMOUS = PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS  # who are of no account
+_PROVIDER, _ANONYMOUS, _SERVICE = PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE
+_OF_NO_ACCOUNT = (_PROVIDER, _ANONYMOUS, _SERVICE)
 
 
 def owners_of(event: Event) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def owners_of(event: Event) -> tuple[str, ...]:
     targets, caller = event.targets, event.caller
     if not targets or caller is None:
         return ()
-    own = caller.principal.account
+    own = caller.principal.account if caller.kind is not _SERVICE else targets[0].account
     if len(targets) == 1 and targets[0].account == own:
         return ()
     if caller.kind is _PROVIDER or caller.kind is _ANONYMOUS:
@@ -116,7 +117,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         recipient = owner
     else:
         kind = caller.principal.kind
-        recipient = _taken(event) if kind is _PROVIDER or kind is _ANONYMOUS else caller.principal.account
+        recipient = _taken(event) if kind in _OF_NO_ACCOUNT else caller.principal.account
     record = Record(
         user_identity=_identity(caller, event.access_key_id) if owner is None else _stranger(caller),
         event_time=_time(event.time),
@@ -141,7 +142,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
             if target.arn != "*" and (owner is None or target.account == owner)
         ],
         recipient_account_id=recipient,
-        bailiwick=_ours(event.ruling if owner is None else None),
+        bailiwick=_ours(event.ruling if owner is None else None) | _for_whom(caller),
     )
     if shared is not None:
         record.shared_event_id = shared
@@ -153,12 +154,15 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
 
 
 def _taken(event: Event) -> str | None:
-    """The account of the role which someone of no account wants to take: the record is that account's."""
-    return event.targets[0].account if event.targets else None
+    """The account on whose resource someone of no account acts, or whose role she takes: the record is its own."""
+    account = event.targets[0].account if event.targets else ""
+    return account if account.isdigit() else None
 
 
 def _stranger(caller: Caller | None) -> msgspec.Raw:
     """Who acted on a resource of another account, as that account's record has it."""
+    if caller is not None and caller.kind is _SERVICE:
+        return msgspec.Raw(_encoder.encode(_service(caller)))
     identity = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account} if caller else {}
     return msgspec.Raw(_encoder.encode(identity))
 
@@ -191,7 +195,7 @@ def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, A
             unknown["accessKeyId"] = access_key_id
         return unknown
     if caller.kind is PrincipalKind.SERVICE:
-        return {"type": "AWSService", "invokedBy": caller.arn}
+        return _service(caller)
     if caller.kind is PrincipalKind.PROVIDER:
         return _vouched_for(caller)
     identity: dict[str, Any] = {
@@ -215,6 +219,11 @@ _TYPES = {
     PrincipalKind.ROLE: "AssumedRole",
     PrincipalKind.FEDERATED: "FederatedUser",
 }
+
+
+def _service(caller: Caller) -> dict[str, Any]:
+    """A service in its own name, with the key that it signed with, which AWS does not tell."""
+    return {"type": "AWSService", "accessKeyId": caller.access_key_id, "invokedBy": caller.arn}
 
 
 def _vouched_for(caller: Caller) -> dict[str, Any]:
@@ -294,6 +303,14 @@ def _ours(ruling: Ruling | None) -> dict[str, Any]:
     if not decision.allowed:
         said["explanation"] = explain(ruling.question, ruling.layers, decision)
     return said
+
+
+def _for_whom(caller: Caller | None) -> dict[str, Any]:
+    """What a service said that it acts for."""
+    if caller is None or caller.kind is not _SERVICE:
+        return {}
+    said = (("sourceArn", "aws:sourcearn"), ("sourceAccount", "aws:sourceaccount"))
+    return {name: caller.context[key] for name, key in said if key in caller.context}
 
 
 def _first_line(text: str) -> str:

@@ -21,7 +21,7 @@ from bailiwick.core.formats import Session, SessionKind, open_session
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
-from bailiwick.directory import access_keys, accounts, entities, organizations, tables
+from bailiwick.directory import access_keys, accounts, entities, organizations, service_principals, tables
 from bailiwick.directory.entities import Role, User
 from bailiwick.directory.usage import Usage
 from bailiwick.store import Store
@@ -89,6 +89,13 @@ class Directory:
         session = self._session(access_key_id, token, now)
         return self.store.remembered("session", token, lambda tx: self._of_session(tx, session))
 
+    def acting(self, service: Caller, source_arn: str | None, account: str | None) -> Caller:
+        """A service as it acts for a resource (an ARN) of an account, either of which may be None."""
+        key = service.access_key_id, source_arn, account
+        return self.store.remembered(
+            "acting", key, lambda tx: service_principals.acting_for(tx, service, source_arn, account)
+        )
+
     def _session(self, access_key_id: str, token: str, now: float) -> Session:
         try:
             session = self._opened(token)
@@ -140,10 +147,18 @@ class Directory:
             if accounts.find(transaction, owner_id) is None:
                 raise UnknownToken(_INVALID)
             return _root(self.environment.partition, owner_id), topics
+        if owner_id.startswith(service_principals.PREFIX):
+            return self._service(transaction, owner_id)
         user = entities.user_by_id(transaction, owner_id)
         if user is None:
             raise UnknownToken(_INVALID)
         return self._user(transaction, user)
+
+    def _service(self, transaction: Transaction, service_id: str) -> tuple[Caller, tuple[str, ...]]:
+        service = service_principals.by_id(transaction, service_id)
+        if service is None:
+            raise UnknownToken(_INVALID)
+        return service_principals.caller(self.environment.partition, service), (f"principal:{service_id}",)
 
     def _user(self, transaction: Transaction, user: User) -> tuple[Caller, tuple[str, ...]]:
         rows = transaction.all(select(tables.membership.c.group_id).where(tables.membership.c.user_id == user.id))

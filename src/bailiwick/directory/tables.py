@@ -134,7 +134,7 @@ access_key = Table(
     metadata,
     Column("id", string(128), primary_key=True),
     Column("account", string(12), nullable=False),
-    Column("owner_id", string(32), nullable=False),  # a user's id, or the account id for the root user
+    Column("owner_id", string(32), nullable=False),  # a user's or service's id, or the account id for the root user
     Column("secret", LargeBinary, nullable=False),  # sealed for "access-key", bound to the key's id
     Column("status", string(16), nullable=False),  # Active or Inactive
     Column("created", Float, nullable=False),
@@ -152,4 +152,13 @@ tag = Table(
     Column("key", string(128), nullable=False),
     Column("value", string(256), nullable=False),
     Column("position", Integer, nullable=False),
+)
+
+service_principal = Table(
+    "service_principal",
+    metadata,
+    Column("id", string(32), primary_key=True),
+    Column("name", string(128), nullable=False, unique=True),  # as Principal.Service has it
+    Column("signing_name", string(64), nullable=False, unique=True),  # what requests to it are signed for
+    Column("created", Float, nullable=False),
 )

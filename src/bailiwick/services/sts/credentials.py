@@ -44,7 +44,9 @@ def refuse_users_sessions(call: Call) -> None:
 
 
 def refuse_sessions(call: Call) -> None:
-    """Refuse what is for long-term keys alone. Raises AccessDenied, with AWS's text."""
+    """Refuse what is for long-term keys of users and root users alone. Raises AccessDenied, with AWS's text."""
+    if call.caller.kind is PrincipalKind.SERVICE:
+        raise AccessDenied(f"User: {call.caller.arn} is not authorized to perform: {call.operation.action}")
     if call.caller.session is not None:
         raise AccessDenied(f"Cannot call {call.operation.name} with session credentials")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bailiwick.api import Call, Target, ValidationError, anyone, nothing
 from bailiwick.core import ids
+from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.services.sts import shapes
 from bailiwick.services.sts.credentials import refuse_users_sessions
 from bailiwick.services.sts.service import sts
@@ -14,7 +15,10 @@ def get_caller_identity(
     call: Call, request: shapes.GetCallerIdentityRequest, record: None
 ) -> shapes.GetCallerIdentityResponse:
     caller = call.caller
-    return shapes.GetCallerIdentityResponse(UserId=caller.user_id, Account=caller.account, Arn=caller.arn)
+    named = caller.arn
+    if caller.kind is PrincipalKind.SERVICE:  # which AWS has no ARN for: as its managed policies are written
+        named = f"arn:{call.partition}:iam::{caller.account}:service/{caller.arn}"
+    return shapes.GetCallerIdentityResponse(UserId=caller.user_id, Account=caller.account, Arn=named)
 
 
 def of_no_users_session(call: Call, request: object) -> Target:

@@ -516,6 +516,16 @@ CREATE TABLE org_service_access (
 	CONSTRAINT org_service_access_pk PRIMARY KEY (organization, service)
 );
 
+CREATE TABLE service_principal (
+	id VARCHAR(32) NOT NULL, 
+	name VARCHAR(128) NOT NULL, 
+	signing_name VARCHAR(64) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT service_principal_pk PRIMARY KEY (id), 
+	CONSTRAINT service_principal_name_unique UNIQUE (name), 
+	CONSTRAINT service_principal_signing_name_unique UNIQUE (signing_name)
+);
+
 CREATE TABLE setting (
 	name VARCHAR(64) NOT NULL, 
 	value TEXT NOT NULL, 
@@ -578,4 +588,4 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
-INSERT INTO alembic_version (version_num) VALUES ('0010')
+INSERT INTO alembic_version (version_num) VALUES ('0011')
