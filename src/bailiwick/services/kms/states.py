@@ -68,10 +68,12 @@ def check(operation: str, key: Key) -> None:
 
     Raises DisabledException or KMSInvalidStateException with AWS's text.
     """
+    if key.state == ENABLED and operation != "CancelKeyDeletion":
+        return
     pending = _PENDING.get(key.state)
     if operation == "CancelKeyDeletion" and pending is None:
         raise KMSInvalidStateException(f"{key.arn} is not pending deletion.")
-    if operation not in _NEED_ENABLED | _NEED_MATERIAL | _NEED_KEPT or key.state == ENABLED:
+    if operation not in _NEED_ENABLED | _NEED_MATERIAL | _NEED_KEPT:
         return
     if pending is not None:
         raise KMSInvalidStateException(f"{key.arn} is {pending}.")
