@@ -14,4 +14,5 @@ CALLS: dict[str, dict[str, Any]] = {
         "WebIdentityToken": "no.good.token",
     },
     "sts:GetFederationToken": {"Name": "guest"},
+    "sts:GetWebIdentityToken": {"Audience": ["https://api.example"], "SigningAlgorithm": "RS256"},
 }

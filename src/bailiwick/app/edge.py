@@ -36,6 +36,7 @@ Own = Callable[[Request], Response]
 
 _header = tuple.__new__  # a named tuple made of a pair; its own constructor takes twice the time
 
+BELOW = "/tokens/"  # the one path whose handler answers for all that lies below it
 _DRAIN_FACTOR = 16  # how many times the limit is read and thrown away so that a client hears the refusal
 
 
@@ -97,6 +98,8 @@ class Edge:
             if request.path in ("/healthz", "/readyz") and request.method in ("GET", "HEAD"):
                 return plain(200, "ok\n") if request.path == "/healthz" else self.ready()
             own = self._own.get((request.method, request.path))
+            if own is None and request.path.startswith(BELOW):
+                own = self._own.get((request.method, BELOW))
             if own:
                 return self._pool.submit(own, request)
             pipeline = self._next()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from bailiwick.app import home
+from bailiwick.app import home, issuer
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -85,7 +85,7 @@ class World:
         return Edge(
             stages if self._tracing else pipeline,
             max_body=settings.max_body,
-            own=own,
+            own={("GET", issuer.PATH): issuer.Issuer(self.environment, self.store), **(own or {})},
             proxies=settings.proxies,
             stored=stored,
             ready=Ready(checks),

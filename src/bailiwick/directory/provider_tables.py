@@ -55,3 +55,13 @@ outbound_federation = Table(
     Column("issuer_id", string(36), nullable=False),  # a UUID that stays the account's when it is disabled
     Column("enabled", Boolean, nullable=False),
 )
+
+outbound_key = Table(
+    "sts_outbound_key",
+    metadata,
+    Column("id", string(64), primary_key=True),
+    Column("algorithm", string(8), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # PEM, sealed for "outbound-signing-key", bound to its id
+    Column("public", Text, nullable=False),  # the other half, a JWK
+)

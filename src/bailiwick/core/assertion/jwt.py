@@ -273,3 +273,42 @@ def _bytes(part: str) -> bytes:
     if not raw or base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode():
         raise TokenRefused("form", _NO_JWT)
     return raw
+
+
+# -- Tokens of our own ------------------------------------------------------------------------------------
+
+
+class SigningKey(msgspec.Struct, frozen=True):
+    """A private key that signs tokens. Its repr shows none of it."""
+
+    id: str
+    algorithm: str
+    key: RSAKey | ECKey
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.id}, {self.algorithm})"
+
+
+def new_key(algorithm: str, key_id: str) -> tuple[bytes, dict[str, Any]]:
+    """A new private key (PEM) for RS256 or ES384, and its public half as a JWK."""
+    from joserfc.jwk import ECKey, RSAKey
+
+    made = RSAKey.generate_key(2048) if algorithm == "RS256" else ECKey.generate_key("P-384")
+    public = {**made.as_dict(private=False), "kid": key_id, "use": "sig", "alg": algorithm}
+    return made.as_pem(private=True), public
+
+
+def signing_key(secret: bytes, key_id: str, algorithm: str) -> SigningKey:
+    """The private key in a PEM of `new_key`."""
+    from joserfc.jwk import ECKey, RSAKey
+
+    made: RSAKey | ECKey = RSAKey.import_key(secret) if algorithm == "RS256" else ECKey.import_key(secret)
+    return SigningKey(key_id, algorithm, made)
+
+
+def sign(payload: bytes, key: SigningKey) -> str:
+    """A compact token over `payload`, the claims as JSON."""
+    from joserfc import jws
+
+    header = {"alg": key.algorithm, "kid": key.id, "typ": "JWT"}
+    return jws.serialize_compact(header, payload, key.key, registry=_registry())

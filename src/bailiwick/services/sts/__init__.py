@@ -11,6 +11,7 @@ from bailiwick.services.sts import (
     refused,
     session_token,
     web_identity,
+    web_identity_token,
 )
 from bailiwick.services.sts.service import sts
 
@@ -24,4 +25,5 @@ __all__ = [
     "session_token",
     "sts",
     "web_identity",
+    "web_identity_token",
 ]

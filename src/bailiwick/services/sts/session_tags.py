@@ -42,16 +42,22 @@ def context(passed: Mapping[str, str], transitive: Sequence[str] = ()) -> dict[s
     return keys
 
 
+def once(passed: Sequence[Tag] | None) -> dict[str, str]:
+    """Tags by key. Raises InvalidParameterValue for a key given twice, in whatever letter case."""
+    given = {tag.Key: tag.Value for tag in passed or ()}
+    if len({key.lower() for key in given}) < len(passed or ()):
+        raise InvalidParameterValue(_DUPLICATE)
+    return given
+
+
 def combined(caller: Caller, passed: Sequence[Tag] | None, transitive: Sequence[str] | None = None) -> SessionTags:
     """The tags of a session that `caller` begins with `passed` tags.
 
     Raises InvalidParameterValue for a key given twice, a transitive key that is not passed, and a key that the
     caller's session already hands on.
     """
-    given = {tag.Key: tag.Value for tag in passed or ()}
+    given = once(passed)
     keys = {key.lower() for key in given}
-    if len(keys) < len(passed or ()):
-        raise InvalidParameterValue(_DUPLICATE)
     if any(key.lower() not in keys for key in transitive or ()):
         raise InvalidParameterValue(_NOT_PASSED)
     handed_on = inherited(caller)

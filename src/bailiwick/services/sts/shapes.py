@@ -229,6 +229,24 @@ class GetSessionTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
+webIdentityTokenAudienceStringType = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+webIdentityTokenAudienceListType = Annotated[
+    list[webIdentityTokenAudienceStringType], Meta(min_length=1, max_length=10)
+]
+
+webIdentityTokenDurationSecondsType = Annotated[int, Meta(ge=60, le=3600)]
+
+jwtAlgorithmType = Annotated[str, Meta(min_length=5, max_length=5)]
+
+
+class GetWebIdentityTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Audience: webIdentityTokenAudienceListType
+    DurationSeconds: webIdentityTokenDurationSecondsType | None = None
+    SigningAlgorithm: jwtAlgorithmType
+    Tags: tagListType | None = None
+
+
 class Credentials(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AccessKeyId: accessKeyIdType
     SecretAccessKey: str
@@ -316,3 +334,8 @@ class GetSessionTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=T
     Credentials: Credentials | None = None
     SessionTokenUtilization: sessionTokenUtilizationType | None = None
     SessionTokenSize: sessionTokenSizeType | None = None
+
+
+class GetWebIdentityTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    WebIdentityToken: str | None = None
+    Expiration: float | None = None

@@ -532,6 +532,15 @@ CREATE TABLE setting (
 	CONSTRAINT setting_pk PRIMARY KEY (name)
 );
 
+CREATE TABLE sts_outbound_key (
+	id VARCHAR(64) NOT NULL, 
+	algorithm VARCHAR(8) NOT NULL, 
+	created FLOAT NOT NULL, 
+	sealed BLOB NOT NULL, 
+	public TEXT NOT NULL, 
+	CONSTRAINT sts_outbound_key_pk PRIMARY KEY (id)
+);
+
 CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
 
 CREATE INDEX iam_access_key_owner ON iam_access_key (owner_id);
