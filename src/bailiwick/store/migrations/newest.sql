@@ -597,4 +597,4 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
-INSERT INTO alembic_version (version_num) VALUES ('0011')
+INSERT INTO alembic_version (version_num) VALUES ('0012')
