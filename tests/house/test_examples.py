@@ -13,7 +13,7 @@ FENCE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 def examples() -> list[tuple[str, int, str]]:
     found = []
-    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if document.name == "architecture.md":
             continue  # its code is a picture
         for number, match in enumerate(FENCE.finditer(document.read_text())):

@@ -21,6 +21,8 @@ from bailiwick.core.seal import KeyRing
 _PURPOSE = "session-token"
 _PREFIX = "BWK1"
 _MAX_TOKEN = 16384
+_LONG = 600  # bytes from which on a session is compressed; what a new one may have packs into 2,048
+_COMPRESSED = b"x"  # what zlib begins with, and no array of MessagePack
 
 
 class SessionKind(StrEnum):
@@ -70,7 +72,10 @@ _decoder = msgspec.msgpack.Decoder(Session)
 
 def seal_session(ring: KeyRing, session: Session, entropy: Entropy) -> str:
     """The session token for `session`: text fit for a header, opaque to the client."""
-    sealed = ring.seal(_PURPOSE, _encoder.encode(session), entropy)
+    plain = _encoder.encode(session)
+    if len(plain) > _LONG:
+        plain = zlib.compress(plain, 9)
+    sealed = ring.seal(_PURPOSE, plain, entropy)
     return _PREFIX + base64.b64encode(sealed).decode("ascii")
 
 
@@ -88,8 +93,9 @@ def open_session(ring: KeyRing, token: str) -> Session:
     if base64.b64encode(sealed).decode("ascii") != token[len(_PREFIX) :]:
         raise SealError("the session token does not open")  # unused bits of the last letter were set
     try:
-        return _decoder.decode(ring.open(_PURPOSE, sealed))
-    except msgspec.DecodeError:
+        plain = ring.open(_PURPOSE, sealed)
+        return _decoder.decode(zlib.decompress(plain) if plain[:1] == _COMPRESSED else plain)
+    except (msgspec.DecodeError, zlib.error):
         raise SealError("the session token does not open") from None
 
 
