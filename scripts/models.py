@@ -23,6 +23,7 @@ from bailiwick.wire.patterns import python_pattern
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
+EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
 NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "sts")
 
@@ -47,8 +48,18 @@ SCALARS = {
 
 
 def load(name: str) -> dict[str, Any]:
-    """The service model as botocore ships it."""
-    loaded: dict[str, Any] = botocore.loaders.Loader().load_service_model(name, "service-2")
+    """The service model as botocore ships it, with the operations that are our own (wire/extras).
+
+    Those are in the form of botocore's extras, so that botocore reads them as well, by AWS_DATA_PATH.
+    """
+    plain: dict[str, Any] = botocore.loaders.Loader().load_service_model(name, "service-2")
+    taken = {part: set(plain[part]) for part in ("operations", "shapes")}
+    for file in EXTRAS.glob(f"{name}/*/service-2.sdk-extras.json"):
+        for part, added in msgspec.json.decode(file.read_bytes())["merge"].items():
+            if taken[part] & set(added):
+                raise SystemExit(f"{file}: {sorted(taken[part] & set(added))} are in AWS's model already")
+    loader = botocore.loaders.Loader(extra_search_paths=[str(EXTRAS)])
+    loaded: dict[str, Any] = loader.load_service_model(name, "service-2")
     return loaded
 
 

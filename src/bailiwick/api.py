@@ -15,6 +15,7 @@ from sqlalchemy import Executable, Row
 from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
+from bailiwick.core.identity import Grants, Identity
 from bailiwick.core.message import Request
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.layer import Layer
@@ -234,6 +235,16 @@ class History(Protocol):
         trail/index.py lists them), the times are epoch seconds, `after` is the place of the last one that was
         told before. Raises ServiceUnavailable.
         """
+
+
+class People(Protocol):
+    """A company's directory, which knows people by their passwords. It asks over the network."""
+
+    def identify(self, user: str, password: str) -> Identity | None:
+        """The person with this name and password; None for anyone else. Raises core.errors.DirectoryUnavailable."""
+
+    def granted(self, identity: Identity) -> Grants:
+        """What the operator gives this person."""
 
 
 class Environment(msgspec.Struct, frozen=True):

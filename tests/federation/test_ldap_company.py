@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bailiwick.core.errors import DirectoryUnavailable
 from bailiwick.core.identity import Identity
-from bailiwick.federation.ldap import Company, Unavailable, read
+from bailiwick.federation.ldap import Company, read
 from bailiwick.federation.ldap.connection import Connection
 from bailiwick.federation.ldap.pool import Pool
 from ldap_fake import GROUPS, PEOPLE, SERVICE, Authority, FakeDirectory, company, mapping
@@ -130,7 +131,7 @@ def test_groups_by_search(fake: FakeDirectory, make: Make) -> None:
 
 def test_more_groups_than_are_read_are_refused(fake: FakeDirectory, make: Make) -> None:
     group = f'base = "{GROUPS}"\nfilter = "(member={{dn}})"\nnested = true\nmost = 1'
-    with pytest.raises(Unavailable, match="more than 1 groups"):
+    with pytest.raises(DirectoryUnavailable, match="more than 1 groups"):
         make(fake.url(), group=group).identify("alice", "alice's password")
 
 
@@ -152,13 +153,13 @@ def test_a_refusal_is_a_refusal(fake: FakeDirectory, make: Make, code: int) -> N
 @pytest.mark.parametrize("code", [1, 8, 13, 14, 51, 52, 80])
 def test_what_is_no_refusal_is_told_apart(fake: FakeDirectory, make: Make, code: int) -> None:
     fake.answer_bind = lambda dn: code if dn == ALICE else None
-    with pytest.raises(Unavailable, match=f"does not bind: {code}"):
+    with pytest.raises(DirectoryUnavailable, match=f"does not bind: {code}"):
         make(fake.url()).identify("alice", "alice's password")
 
 
 def test_a_service_account_that_is_refused(fake: FakeDirectory, make: Make) -> None:
     fake.entries[SERVICE]["userPassword"] = ["changed"]
-    with pytest.raises(Unavailable, match="refuses the service account: 49"):
+    with pytest.raises(DirectoryUnavailable, match="refuses the service account: 49"):
         make(fake.url()).identify("alice", "alice's password")
 
 
@@ -178,9 +179,9 @@ def test_the_next_server_is_asked(fake: FakeDirectory, make: Make) -> None:
 
 def test_no_server_answers(make: Make) -> None:
     directory = make(f"ldap://127.0.0.1:{closed_port()}", f"ldap://localhost:{closed_port()}")
-    with pytest.raises(Unavailable, match="cannot be reached"):
+    with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
         directory.identify("alice", "alice's password")
-    with pytest.raises(Unavailable, match="is left alone after it failed"):
+    with pytest.raises(DirectoryUnavailable, match="is left alone after it failed"):
         directory.identify("alice", "alice's password")
 
 
@@ -192,14 +193,14 @@ def test_a_server_that_failed_is_tried_again(fake: FakeDirectory, make: Make) ->
     def connect(_: object) -> Connection:
         tried.append(now[0])
         if now[0] < 100:
-            raise Unavailable("down")
+            raise DirectoryUnavailable("down")
         return Connection(address, None, False, 5.0)
 
     pool = Pool((address,), connect, 1, lambda: now[0])
     while now[0] < 140:
         try:
             pool.run(lambda connection: None)
-        except Unavailable:
+        except DirectoryUnavailable:
             now[0] += 0.5
         else:
             break
@@ -222,7 +223,7 @@ def test_a_server_that_says_nothing(make: Make, fake: FakeDirectory, tmp_path: P
         directory = Company(
             read(_quick(mapping(tmp_path, f"ldap://127.0.0.1:{silent.getsockname()[1]}")), Path.read_bytes)
         )
-        with pytest.raises(Unavailable, match="does not answer in time"):
+        with pytest.raises(DirectoryUnavailable, match="does not answer in time"):
             directory.identify("alice", "alice's password")
 
 
@@ -248,7 +249,7 @@ def test_what_is_no_answer_is_no_success(fake: FakeDirectory, make: Make, garbag
         return False
 
     fake.before_answer = answer
-    with pytest.raises(Unavailable):
+    with pytest.raises(DirectoryUnavailable):
         make(fake.url()).identify("alice", "alice's password")
 
 
@@ -257,7 +258,7 @@ def test_a_hanging_directory_takes_so_many_threads_and_no_more(fake: FakeDirecto
     pool = Pool(configuration.addresses, lambda address: Connection(address, None, False, 5.0), 1)
 
     def inner(_: Connection) -> None:
-        with pytest.raises(Unavailable, match=r"server\.connections"):
+        with pytest.raises(DirectoryUnavailable, match=r"server\.connections"):
             pool.run(lambda connection: None)
 
     pool.run(inner)
@@ -295,7 +296,7 @@ def test_certificates(
     if reason is None:
         assert directory.identify("alice", "alice's password") is not None
     else:
-        with pytest.raises(Unavailable, match=reason):
+        with pytest.raises(DirectoryUnavailable, match=reason):
             directory.identify("alice", "alice's password")
         assert server.binds == []  # no password was sent
     directory.close()
@@ -303,7 +304,7 @@ def test_certificates(
 
 
 def test_a_server_without_starttls_is_sent_nothing(fake: FakeDirectory, make: Make) -> None:
-    with pytest.raises(Unavailable, match="refuses StartTLS"):
+    with pytest.raises(DirectoryUnavailable, match="refuses StartTLS"):
         make(fake.url(), server="start_tls = true").identify("alice", "alice's password")
     assert fake.binds == []
 
@@ -312,7 +313,7 @@ def test_what_is_slipped_in_before_tls_is_noticed(make: Make, tmp_path: Path) ->
     authority = Authority(tmp_path)
     server = secure(tmp_path, authority, "127.0.0.1", at_once=False)
     server.injected = b"\x30\x0c\x02\x01\x02\x61\x07\x0a\x01\x00\x04\x00\x04\x00"  # "the bind succeeded"
-    with pytest.raises(Unavailable, match="between StartTLS and TLS"):
+    with pytest.raises(DirectoryUnavailable, match="between StartTLS and TLS"):
         make(server.url(), server=f'start_tls = true\nca_file = "{authority.file}"').identify("alice", "x")
     server.close()
 

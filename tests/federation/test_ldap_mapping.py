@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bailiwick.core.identity import Identity
-from bailiwick.federation.ldap import Company, granted, read
+from bailiwick.core.identity import Identity, common_name
+from bailiwick.federation.ldap import Company, read
 from bailiwick.federation.ldap.configuration import ConfigurationError
-from bailiwick.federation.ldap.mapping import common_name
+from bailiwick.federation.ldap.mapping import granted
 from ldap_fake import GROUPS, PEOPLE, RULES, mapping
 
 URL = "ldaps://ldap.example.org"

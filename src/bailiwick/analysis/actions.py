@@ -60,6 +60,26 @@ class Action(NamedTuple):
         return f"{self.service}:{self.name}"
 
 
+# What Bailiwick adds to AWS's actions (docs/federation/ldap.md): of a service, its actions and their keys' types.
+_OUR_KEYS = {
+    **dict.fromkeys(("ldap:dn", "ldap:mail", "ldap:provider", "ldap:username"), "String"),
+    **dict.fromkeys(("ldap:groupnames", "ldap:groups"), "ArrayOfString"),
+}
+_KEYS_OF_SESSIONS = (
+    *("aws:RequestTag/${TagKey}", "aws:TagKeys", "sts:RoleSessionName", "sts:SourceIdentity"),
+    *("aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}"),
+)
+_OURS = {
+    "sts": [
+        Action(
+            *("sts", "AssumeRoleWithLDAPIdentity", "Write", (("role", True),)),
+            condition_keys=(*_OUR_KEYS, *_KEYS_OF_SESSIONS),
+            dependent_actions=(),
+        )
+    ]
+}
+
+
 class ServiceData:
     """What is known of one service."""
 
@@ -71,7 +91,11 @@ class ServiceData:
     @cached_property
     def condition_keys(self) -> dict[str, ConditionKey]:
         """The keys that its actions and resources support, by name in lower case."""
-        return {name.lower(): ConditionKey(name, self._types[kind]) for name, kind in self._row["keys"]}
+        ours = _OUR_KEYS if self.prefix in _OURS else {}
+        return {
+            **{name.lower(): ConditionKey(name, self._types[kind]) for name, kind in self._row["keys"]},
+            **{name: ConditionKey(name, kind) for name, kind in ours.items()},
+        }
 
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
@@ -81,7 +105,8 @@ class ServiceData:
     @cached_property
     def actions(self) -> dict[str, Action]:
         """Its actions, by name in lower case without the prefix."""
-        return {row[0].lower(): self._action(*row) for row in self._row["actions"]}
+        ours = {action.name.lower(): action for action in _OURS.get(self.prefix, ())}
+        return {row[0].lower(): self._action(*row) for row in self._row["actions"]} | ours
 
     def _action(
         self, name: str, level: int, keys: int = 0, on: list[list[int]] | None = None, more: list[str] | None = None

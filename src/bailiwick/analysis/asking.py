@@ -153,6 +153,7 @@ _KINDS = {
     ("sts", "federated-user"): PrincipalKind.FEDERATED,
     ("iam", "saml-provider"): PrincipalKind.PROVIDER,
     ("iam", "oidc-provider"): PrincipalKind.PROVIDER,
+    ("iam", "ldap-provider"): PrincipalKind.PROVIDER,
 }
 _TYPES = {
     PrincipalKind.ROOT: "Account",

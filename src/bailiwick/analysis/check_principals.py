@@ -24,10 +24,14 @@ _ARN = re.compile(
 )
 _ID = re.compile(r"[0-9]{12}|A(?:IDA|ROA)[A-Z0-9]{12,}")
 _SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com)")
-_FEDERATED = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_FEDERATED = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:(?:saml|oidc|ldap)-provider/.+|[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _GITHUB = "token.actions.githubusercontent.com"
 _SOURCE_KEYS = {"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths", "sts:externalid"}
-_ACTIONS_OF = {"SAML": "sts:assumerolewithsaml", "OIDC": "sts:assumerolewithwebidentity"}
+_ACTIONS_OF = {
+    "SAML": "sts:assumerolewithsaml",
+    "LDAP": "sts:assumerolewithldapidentity",
+    "OIDC": "sts:assumerolewithwebidentity",
+}
 
 
 def statement(found: Statement, kind: PolicyKind) -> Iterator[Finding]:
@@ -107,7 +111,7 @@ def _federated(found: Statement, text: str, path: Path, kind: PolicyKind) -> Ite
         details = f"`{text}` is neither the ARN of a provider nor a domain."
         yield error("INVALID_FEDERATED_PRINCIPAL_SYNTAX_IN_ROLE_TRUST_POLICY", details, path)
         return
-    protocol = "SAML" if ":saml-provider/" in text else "OIDC"
+    protocol = next((each for each in ("SAML", "LDAP") if f":{each.lower()}-provider/" in text), "OIDC")
     wanted, named = _ACTIONS_OF[protocol], [action.lower() for action in found.actions()]
     if named and not any(action in (wanted, "sts:*", "*") or "*" in action for action in named):
         details = f"Someone of this provider calls {wanted}, which the statement is not about."

@@ -23,6 +23,9 @@ _FIXING = frozenset(
 ) | {"kms:calleraccount", "kms:viaservice", "sts:externalid"}
 
 
+_CLOSED = (":saml-provider/", ":ldap-provider/")  # providers that serve one company each
+
+
 class Reason(NamedTuple):
     """The statement because of which a check fails."""
 
@@ -301,7 +304,7 @@ def _names_everyone(statement: Statement) -> bool:
     named: Mapping[str, Sequence[str]] = statement.principal or {}
     if "*" in named.get("AWS", ()):
         return True
-    return any(":saml-provider/" not in provider for provider in named.get("Federated", ()))
+    return any(not any(kind in provider for kind in _CLOSED) for provider in named.get("Federated", ()))
 
 
 def _fixed(statement: Statement) -> bool:

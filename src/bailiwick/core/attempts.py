@@ -15,12 +15,12 @@ class Attempts:
     def __init__(self) -> None:
         self._failed: dict[str, tuple[int, float]] = {}  # how often, and when last
 
-    def waits(self, key: str, now: float) -> bool:
-        """Whether nothing may be tried for `key` yet; `now` in epoch seconds."""
+    def waits(self, key: str, now: float, free: int = _FREE) -> bool:
+        """Whether nothing may be tried for `key` yet, `free` failures being free; `now` in epoch seconds."""
         count, last = self._failed.get(key, (0, 0.0))
-        if count < _FREE:
+        if count < free:
             return False
-        wait = min(_FIRST_WAIT * 2.0 ** min(count - _FREE, 16), _LONGEST_WAIT)
+        wait = min(_FIRST_WAIT * 2.0 ** min(count - free, 16), _LONGEST_WAIT)
         return now < last + wait
 
     def failed(self, key: str, now: float) -> None:

@@ -15,6 +15,7 @@ CoreError
 ├── LdapError                 a name, a filter or a message that is not LDAP's
 ├── TokenRefused              a web identity token that does not hold
 ├── IssuerUnreachable         an identity provider does not answer, so that nothing can be said
+├── DirectoryUnavailable      a company's directory that cannot be asked
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -103,6 +104,10 @@ class SamlForbids(SamlRefused):
 
 class LdapError(CoreError):
     """A name, a filter or a message that is not LDAP's."""
+
+
+class DirectoryUnavailable(CoreError):
+    """A company's directory cannot be asked. `str(error)` says why, for the operator's log alone."""
 
 
 class SignatureError(CoreError):

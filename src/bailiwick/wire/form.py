@@ -25,12 +25,15 @@ Tree = dict[str, "Tree | str"]
 def raw(request: Request) -> str | None:
     """The form of a request as it arrived: the body of a POST, the query string of a GET; None if it has none.
 
-    Raises MalformedInput for a body that is not ASCII.
+    A POST without a body has its form in the query string, as some clients of object stores send it. Raises
+    MalformedInput for a body that is not ASCII.
     """
     if request.method == "POST":
         kind = request.header("content-type") or FORM_TYPE
         if not kind.lower().startswith(FORM_TYPE):
             return None
+        if not request.body:
+            return request.query
         try:
             return request.body.decode("ascii")
         except UnicodeDecodeError:

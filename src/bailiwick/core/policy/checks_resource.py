@@ -19,6 +19,7 @@ _INVALID_PRINCIPALS = "Policy contains a statement with one or more invalid prin
 
 _TRUST_ACTIONS = (
     "sts:AssumeRole",
+    "sts:AssumeRoleWithLDAPIdentity",  # our own: docs/federation/ldap.md
     "sts:AssumeRoleWithSAML",
     "sts:AssumeRoleWithWebIdentity",
     "sts:TagSession",
@@ -34,7 +35,9 @@ _AWS_PRINCIPAL = re.compile(
     re.ASCII,
 )
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*")
-_PROVIDER = re.compile(rf"arn:{_PARTITION}:iam::[0-9]{{12}}:(?:saml-provider|oidc-provider)/[!-)+->@-~]+")
+_PROVIDER = re.compile(
+    rf"arn:{_PARTITION}:iam::[0-9]{{12}}:(?:saml-provider|oidc-provider|ldap-provider)/[!-)+->@-~]+"
+)
 
 _COGNITO = "cognito-identity.amazonaws.com"
 _CLAIM_OPERATORS = ("stringequals", "stringlike", "stringequalsignorecase")

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from bailiwick.core.errors import LdapError
+from bailiwick.core.errors import DirectoryUnavailable, LdapError
 from bailiwick.core.ldap import ber, messages
 from bailiwick.core.ldap.filters import Filter
 from bailiwick.core.ldap.messages import Entry, Message, Result, Scope
@@ -23,11 +23,7 @@ _MAX_ANSWER = 4 << 20  # bytes of all that one search finds
 _CHUNK = 65536
 
 
-class Unavailable(Exception):
-    """The directory cannot be asked: the text says why, for the operator."""
-
-
-class Broken(Unavailable):
+class Broken(DirectoryUnavailable):
     """A connection has ended, by itself or because what came over it cannot be trusted."""
 
 
@@ -44,7 +40,7 @@ class Connection:
         try:
             self._socket = socket.create_connection((address.host, address.port), timeout)
         except OSError as error:
-            raise Unavailable(f"{address} cannot be reached: {_reason(error)}") from None
+            raise DirectoryUnavailable(f"{address} cannot be reached: {_reason(error)}") from None
         if tls is not None:
             try:
                 self._secure(tls, start_tls)

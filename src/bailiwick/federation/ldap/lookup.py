@@ -6,12 +6,13 @@ import os
 
 import structlog
 
-from bailiwick.core.errors import LdapError
-from bailiwick.core.identity import Identity
+from bailiwick.core.errors import DirectoryUnavailable, LdapError
+from bailiwick.core.identity import Grants, Identity
 from bailiwick.core.ldap import filters, names
 from bailiwick.core.ldap.messages import Entry, Result, Scope
 from bailiwick.federation.ldap.configuration import Address, Configuration, ConfigurationError
-from bailiwick.federation.ldap.connection import BUSY, REFUSALS, SUCCESS, TOO_MANY, Connection, Unavailable, context
+from bailiwick.federation.ldap.connection import BUSY, REFUSALS, SUCCESS, TOO_MANY, Connection, context
+from bailiwick.federation.ldap.mapping import granted
 from bailiwick.federation.ldap.pool import Pool
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ class Company:
     def identify(self, user: str, password: str) -> Identity | None:
         """The person with this name and password; None for anyone else, without a hint at which was wrong.
 
-        Raises Unavailable where the directory cannot tell.
+        Raises DirectoryUnavailable where the directory cannot tell.
         """
         if (
             not (0 < len(user) <= _LONGEST_NAME and 0 < len(password) <= _LONGEST_PASSWORD)
@@ -49,6 +50,10 @@ class Company:
         if self.configuration.find_user is None:
             return self._by_template(user, password)
         return self._by_search(user, password)
+
+    def granted(self, identity: Identity) -> Grants:
+        """What the rules of the mapping file give a person."""
+        return granted(self.configuration, identity)
 
     def close(self) -> None:
         """End every connection."""
@@ -66,7 +71,7 @@ class Company:
                 return None
             found, result = connection.search(dn, Scope.ENTRY, _EVERYTHING, self._attributes(), 1)
             if result.code != SUCCESS or len(found) != 1:
-                raise Unavailable(f"{connection.address}: {dn} may not read her own entry ({result.code})")
+                raise DirectoryUnavailable(f"{connection.address}: {dn} may not read her own entry ({result.code})")
             return self._identity(connection, found[0], user)
 
         return self._people.run(work)
@@ -89,7 +94,7 @@ class Company:
         wanted = filters.filled(template, {"user": user})
         found, result = connection.search(base, Scope.TREE, wanted, self._attributes(), 2)
         if result.code not in (SUCCESS, TOO_MANY):
-            raise Unavailable(f"{connection.address} does not search {base}: {result.code} {result.text}")
+            raise DirectoryUnavailable(f"{connection.address} does not search {base}: {result.code} {result.text}")
         if len(found) == 1 and result.code == SUCCESS and found[0].dn:
             return found[0]
         reason = "several entries fit" if found else "no entry fits"
@@ -103,7 +108,7 @@ class Company:
         if result.code == SUCCESS:
             return True
         if result.code not in REFUSALS:
-            raise Unavailable(f"{connection.address} does not bind: {result.code} {result.text}")
+            raise DirectoryUnavailable(f"{connection.address} does not bind: {result.code} {result.text}")
         log.info(
             "the directory refuses a password",
             directory=self.configuration.name,
@@ -146,7 +151,7 @@ class Company:
         if result.code != SUCCESS:
             many = f"she is in more than {groups.most} groups (`group.most`)"
             told = many if result.code == TOO_MANY else f"{result.code} {result.text}"
-            raise Unavailable(f"{connection.address}: groups in {groups.base} cannot be read: {told}")
+            raise DirectoryUnavailable(f"{connection.address}: groups in {groups.base} cannot be read: {told}")
         return tuple(entry.dn for entry in found)
 
     def _counts(self, group: str) -> bool:
@@ -170,7 +175,7 @@ class Company:
         if result.code != SUCCESS:
             connection.close()
             busy = " (it is busy)" if result.code in BUSY else ""
-            raise Unavailable(f"{address} refuses the service account: {result.code} {result.text}{busy}")
+            raise DirectoryUnavailable(f"{address} refuses the service account: {result.code} {result.text}{busy}")
         return connection
 
 

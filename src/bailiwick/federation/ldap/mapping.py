@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from bailiwick.core.errors import LdapError
-from bailiwick.core.identity import Identity
+from bailiwick.core.identity import Grants, Identity
 from bailiwick.core.ldap import names
 from bailiwick.core.ldap.names import Name
 from bailiwick.federation.ldap.configuration import Configuration, Rule
@@ -15,22 +13,6 @@ from bailiwick.federation.ldap.configuration import Configuration, Rule
 _NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")
 _LONGEST_TAG = 256
 _MOST_TAGS = 50
-
-
-class Grants(msgspec.Struct, frozen=True):
-    """What the rules give. `roles` are in the order of the rules, and may have a `*` in them."""
-
-    roles: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
-
-    @property
-    def first(self) -> str | None:
-        """The role of someone who asks for none: the first that is one role's ARN."""
-        return next((role for role in self.roles if "*" not in role), None)
-
-    def includes(self, role: str) -> bool:
-        """Whether this role is given."""
-        return any(_pattern(each).fullmatch(role) for each in self.roles)
 
 
 def granted(configuration: Configuration, identity: Identity) -> Grants:
@@ -48,15 +30,7 @@ def granted(configuration: Configuration, identity: Identity) -> Grants:
         if values and key not in tags:
             tags[key] = _NOT_IN_TAGS.sub("_", values[0])[:_LONGEST_TAG]
     roles = dict.fromkeys(role for rule in rules for role in rule.roles)
-    return Grants(tuple(roles), dict(list(tags.items())[:_MOST_TAGS]))
-
-
-def common_name(group: str) -> str:
-    """What a group is called: the value of the first part of its name."""
-    try:
-        return names.parse(group)[0][0][1]
-    except (LdapError, IndexError):
-        return group
+    return Grants(tuple(roles), dict(list(tags.items())[:_MOST_TAGS]), configuration.source_identity)
 
 
 def _applies(rule: Rule, groups: list[Name]) -> bool:
@@ -74,7 +48,3 @@ def _normal(group: str) -> Name:
         return names.normal(group)
     except LdapError:
         return ()
-
-
-def _pattern(role: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, role.split("*"))))

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import structlog
 
+from bailiwick.core.errors import DirectoryUnavailable
 from bailiwick.federation.ldap.configuration import Address
-from bailiwick.federation.ldap.connection import Broken, Connection, Unavailable
+from bailiwick.federation.ldap.connection import Broken, Connection
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -49,10 +50,10 @@ class Pool:
     def run(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns. It may be run a second time, on a new connection, if the first one broke.
 
-        Raises Unavailable.
+        Raises DirectoryUnavailable.
         """
         if not self._free.acquire(blocking=False):
-            raise Unavailable(
+            raise DirectoryUnavailable(
                 "as many people as may are signing in at this moment; `server.connections` is the bound"
             )
         try:
@@ -106,7 +107,7 @@ class Pool:
                 continue
             try:
                 connection = self._connect(address)
-            except Unavailable as error:
+            except DirectoryUnavailable as error:
                 reasons.append(str(error))
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 with self._lock:
@@ -116,4 +117,4 @@ class Pool:
             with self._lock:
                 self._down.pop(address, None)
             return connection
-        raise Unavailable("; ".join(reasons))
+        raise DirectoryUnavailable("; ".join(reasons))
