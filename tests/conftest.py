@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,7 @@ settings.load_profile("gate")
 for name in [name for name in os.environ if name.startswith(("AWS_", "BAILIWICK_"))]:
     del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_DATA_PATH"] = str(Path(__file__).parents[1] / "src" / "bailiwick" / "wire" / "extras")
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 

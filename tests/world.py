@@ -24,6 +24,7 @@ from bailiwick.directory import access_keys, accounts, service_principals
 from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
+from bailiwick.outside import People
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
@@ -35,8 +36,10 @@ REGION = "us-east-1"
 class World:
     """One deployment with the account 123456789012, its root key, and every service."""
 
-    def __init__(self, now: Callable[[], float] | None = None, store: Store | None = None) -> None:
-        """Take a clock other than the machine's, and an empty store other than one in memory."""
+    def __init__(
+        self, now: Callable[[], float] | None = None, store: Store | None = None, people: People | None = None
+    ) -> None:
+        """Take a clock other than the machine's, an empty store other than one in memory, a company's directory."""
         import time
 
         self.now = now or time.time
@@ -45,6 +48,7 @@ class World:
         self.environment = Environment(
             *("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom),
             issuers=Issuers(Fetcher(loopback)),
+            people=people,
         )
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []

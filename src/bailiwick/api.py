@@ -5,7 +5,7 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -15,13 +15,13 @@ from sqlalchemy import Executable, Row
 from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
-from bailiwick.core.identity import Grants, Identity
 from bailiwick.core.message import Request
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4.rules import STRICT, Rules
+from bailiwick.outside import History, People
 
 T = TypeVar("T")
 
@@ -223,30 +223,6 @@ class Transaction(Protocol):
         """
 
 
-class History(Protocol):
-    """What was done in this deployment, for handlers that tell an account of its own past."""
-
-    def records(
-        self, account: str, words: Sequence[str], since: float, until: float, after: str | None
-    ) -> Iterator[tuple[str, bytes]]:
-        """The audit records of an account, as JSON, with their places; the newest first.
-
-        All that was answered before by this process is among them. `words` are what each has (`eventName=Encrypt`;
-        trail/index.py lists them), the times are epoch seconds, `after` is the place of the last one that was
-        told before. Raises ServiceUnavailable.
-        """
-
-
-class People(Protocol):
-    """A company's directory, which knows people by their passwords. It asks over the network."""
-
-    def identify(self, user: str, password: str) -> Identity | None:
-        """The person with this name and password; None for anyone else. Raises core.errors.DirectoryUnavailable."""
-
-    def granted(self, identity: Identity) -> Grants:
-        """What the operator gives this person."""
-
-
 class Environment(msgspec.Struct, frozen=True):
     """What a handler may use of the world: time, randomness and the key ring are passed in.
 
@@ -254,7 +230,7 @@ class Environment(msgspec.Struct, frozen=True):
     are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
     where no audit trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is the
     address under which the world reaches this deployment, without a slash at its end. `issuers` is None where no
-    web identity token is accepted.
+    web identity token is accepted, `people` where no company's directory is set up.
     """
 
     partition: str
@@ -268,6 +244,7 @@ class Environment(msgspec.Struct, frozen=True):
     attempts: Attempts = msgspec.field(default_factory=Attempts)
     public_url: str = "http://127.0.0.1:4577"
     issuers: Issuers | None = None
+    people: People | None = None
 
 
 class Call(msgspec.Struct):

@@ -33,7 +33,10 @@ CALLS: dict[str, dict[str, Any]] = {
 OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
 # Operations that are not signed, with the code by which they refuse whom nothing vouches for.
-UNSIGNED = {"sts:AssumeRoleWithWebIdentity": "InvalidIdentityToken"}
+UNSIGNED = {
+    "sts:AssumeRoleWithLDAPIdentity": "IDPCommunicationError",  # no directory is set up
+    "sts:AssumeRoleWithWebIdentity": "InvalidIdentityToken",
+}
 
 
 class Scene:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from bailiwick.app import home, issuer
+from bailiwick.app import company, home, issuer
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -56,6 +56,7 @@ class World:
             names_policies=settings.name_policies,
             history=TrailHistory(trail.shelf, trail) if trail else None,
             public_url=settings.address,
+            people=company.directory(settings),
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
         )
         self.directory = Directory(store, self.environment)

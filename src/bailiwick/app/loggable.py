@@ -20,7 +20,7 @@ _TOKENS = frozenset(
 )
 _SECRETS = frozenset(
     (
-        *("SecretAccessKey", "Password", "NewPassword", "OldPassword", "PrivateKey", "QRCodePNG"),
+        *("SecretAccessKey", "Password", "NewPassword", "OldPassword", "LDAPPassword", "PrivateKey", "QRCodePNG"),
         *("Base32StringSeed", "AuthenticationCode1", "AuthenticationCode2"),
         *("ServicePassword", "ServiceCredentialSecret"),
     )

@@ -71,7 +71,8 @@ _encoder = msgspec.json.Encoder()
 # Reads whose answer is told all the same: without it nobody could say whose a temporary key is.
 _TOLD = frozenset(
     (
-        *("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot"),
+        *("AssumeRole", "AssumeRoleWithLDAPIdentity", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"),
+        "AssumeRoot",
         *("GetFederationToken", "GetSessionToken"),
     )
 )
@@ -232,6 +233,9 @@ def _vouched_for(caller: Caller) -> dict[str, Any]:
     if ":saml-provider/" in provider:
         subject, issuer, kind = _said(caller, "saml:sub"), _said(caller, "saml:namequalifier"), "SAMLUser"
         principal_id = f"{issuer or provider}:{subject}"
+    elif ":ldap-provider/" in provider:
+        subject, issuer, kind = _said(caller, "ldap:dn"), provider, "LDAPUser"
+        principal_id = f"{provider}:{subject}"
     else:
         issuer, kind = provider.partition(":oidc-provider/")[2] or provider, "WebIdentityUser"
         subject, audience = _said(caller, f"{issuer}:sub"), _said(caller, f"{issuer}:aud")
@@ -268,7 +272,7 @@ def _session_context(caller: Caller, session: Session) -> dict[str, Any]:
             "userName": name.rpartition("/")[2],
         }
     provider = session.federated_provider
-    if provider and ":saml-provider/" not in provider:
+    if provider and not any(kind in provider for kind in (":saml-provider/", ":ldap-provider/")):
         context["webIdFederationData"] = {"federatedProvider": provider, "attributes": {}}
     if session.source_identity:
         context["sourceIdentity"] = session.source_identity

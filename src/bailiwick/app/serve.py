@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bailiwick.app import environment, home, workers
+from bailiwick.app import company, environment, home, workers
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.gauges import gathered
@@ -30,6 +30,7 @@ def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
     Raises SettingsError, ServerError, HomeError, RootKeyError, store.StoreError.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold every key
+    company.directory(settings)  # a mapping file that cannot be used is told before anything is begun
     hold = reserve if settings.workers > 1 else listen
     with closing(hold(settings.host, settings.port)) as listener:
         if settings.ephemeral:

@@ -182,6 +182,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         Meta(description="JSON file of keys (JWKS) by the URL of their OIDC issuer, which is not asked"),
     ] = None
+    ldap: Annotated[
+        Path | None,
+        Meta(description="mapping file (TOML) of the company's directory that people sign in with"),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),

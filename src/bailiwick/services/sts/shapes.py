@@ -158,13 +158,27 @@ class AssumeRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
-clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
+ldapUsernameType = Annotated[str, Meta(min_length=1, max_length=256)]
 
-urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
+ldapPasswordType = Annotated[str, Meta(max_length=1024)]
 
 sessionPolicyDocumentType = Annotated[
     str, Meta(min_length=1, max_length=2048, pattern="(?a)^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z")
 ]
+
+
+class AssumeRoleWithLDAPIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    LDAPUsername: ldapUsernameType
+    LDAPPassword: ldapPasswordType
+    RoleArn: arnType | None = None
+    PolicyArns: list[PolicyDescriptorType] | None = None
+    Policy: sessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+
+
+clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
+
+urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
 
 
 class AssumeRoleWithWebIdentityRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -276,6 +290,15 @@ class AssumeRoleResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     SourceIdentity: sourceIdentityType | None = None
     SessionTokenUtilization: sessionTokenUtilizationType | None = None
     SessionTokenSize: sessionTokenSizeType | None = None
+
+
+class AssumeRoleWithLDAPIdentityResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Credentials: Credentials | None = None
+    AssumedRoleUser: AssumedRoleUser | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    Subject: str | None = None
+    Provider: arnType | None = None
+    SourceIdentity: sourceIdentityType | None = None
 
 
 webIdentitySubjectType = Annotated[str, Meta(min_length=6, max_length=255)]
