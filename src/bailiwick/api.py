@@ -230,7 +230,8 @@ class Environment(msgspec.Struct, frozen=True):
     are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
     where no audit trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is the
     address under which the world reaches this deployment, without a slash at its end. `issuers` is None where no
-    web identity token is accepted, `people` where no company's directory is set up.
+    web identity token is accepted, `people` where no company's directory is set up. `saml_weak_signatures` has
+    signatures with SHA-1 accepted from SAML providers.
     """
 
     partition: str
@@ -245,6 +246,7 @@ class Environment(msgspec.Struct, frozen=True):
     public_url: str = "http://127.0.0.1:4577"
     issuers: Issuers | None = None
     people: People | None = None
+    saml_weak_signatures: bool = False
 
 
 class Call(msgspec.Struct):
@@ -286,10 +288,9 @@ Chore = Callable[[Transaction, Environment, float], None]
 class Operation(msgspec.Struct, frozen=True):
     """One operation: its name, how to find its target, its handler.
 
-    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
-    transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
-    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes.
-    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
+    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write transaction;
+    `writes_with` names the member of the input with which alone it writes. `quick` marks what is short enough for
+    the event loop, or tells it by the request's bytes. `by` makes the caller of what the model leaves unsigned.
     """
 
     service: str

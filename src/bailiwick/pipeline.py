@@ -177,7 +177,8 @@ class Pipeline:
             call = self.call(received, route, caller or ANONYMOUS, values)
             if route.operation.by:
                 self.store.refresh()
-                call.caller = route.operation.by(call, values)
+                reading = self.store.transaction(write=False)  # nobody waits for what strangers send
+                call.caller = route.operation.by(msgspec.structs.replace(call, transaction=reading), values)
         except Exception as refusal:
             error = _api_error(refusal, received.request_id)
             self.audit(self._event(received, caller, error, values))

@@ -136,6 +136,7 @@ def test_every_setting_is_a_flag_of_serve_and_the_other_way_round() -> None:
         "--no-ephemeral",
         "--no-name-policies",
         "--no-plaintext-on-network",
+        "--no-saml-weak-signatures",
         "--no-traces",
     }
     assert flags - {"--help", "--config"} == {setting.flag for setting in TABLE} | boolean

@@ -58,6 +58,7 @@ class World:
             public_url=settings.address,
             people=company.directory(settings),
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
+            saml_weak_signatures=settings.saml_weak_signatures,
         )
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere

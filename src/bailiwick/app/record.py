@@ -24,6 +24,7 @@ from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
+from bailiwick.services.sts.saml import Asserted
 from bailiwick.wire.refusal import form_of
 
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
@@ -127,7 +128,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         aws_region=event.region,
         source_ip_address=event.source,
         user_agent=event.user_agent[:_MAX_TEXT],
-        request_parameters=loggable(route.service, route.model.input, event.request) if route else None,
+        request_parameters=_parameters(event),
         # CloudTrail leaves the answer of a read and of a cryptographic operation out.
         response_elements=(
             loggable(route.service, route.model.output, event.response)
@@ -152,6 +153,14 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         record.error_code = form_of(error, spoken)[0]
         record.error_message = _first_line(error.message)
     return _encoder.encode(record)
+
+
+def _parameters(event: Event) -> dict[str, Any] | None:
+    """What was asked for; and of an assertion, which is no parameter to tell, what it said."""
+    if event.route is None:
+        return None
+    found = loggable(event.route.service, event.route.model.input, event.request)
+    return {**(found or {}), **event.caller.evidence} if isinstance(event.caller, Asserted) else found
 
 
 def _taken(event: Event) -> str | None:

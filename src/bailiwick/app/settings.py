@@ -186,6 +186,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         Meta(description="mapping file (TOML) of the company's directory that people sign in with"),
     ] = None
+    saml_weak_signatures: Annotated[
+        bool, Meta(description="accept signatures with SHA-1 from SAML providers, which can be forged")
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),

@@ -9,7 +9,7 @@ CoreError
 │   ├── SamlMalformed             not of the form, or attacked: an entity, two elements with one ID
 │   ├── SamlUnproven              not signed by a key of the provider, or not to be decrypted
 │   ├── SamlMismatch              by another issuer, for another audience, or without what is needed
-│   ├── SamlExpired               too old, not valid yet, or used before
+│   ├── SamlExpired               too old, or not valid yet
 │   ├── SamlRejected              the provider itself says that it did not authenticate anyone
 │   └── SamlForbids               true, but not of who asks: no subject, or another role
 ├── LdapError                 a name, a filter or a message that is not LDAP's
@@ -83,7 +83,7 @@ class SamlMismatch(SamlRefused):
 
 
 class SamlExpired(SamlRefused):
-    """It is too old, not valid yet, or was used before."""
+    """It is too old, or not valid yet."""
 
     told = "Token must be redeemed within 5 minutes of issuance"
     check = "time"

@@ -176,6 +176,19 @@ class AssumeRoleWithLDAPIdentityRequest(Struct, frozen=True, kw_only=True, omit_
     DurationSeconds: roleDurationSecondsType | None = None
 
 
+SAMLAssertionType = Annotated[str, Meta(min_length=4, max_length=100000)]
+
+
+class AssumeRoleWithSAMLRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    RoleArn: arnType
+    PrincipalArn: arnType
+    SAMLAssertion: SAMLAssertionType
+    PolicyArns: list[PolicyDescriptorType] | None = None
+    Policy: sessionPolicyDocumentType | None = None
+    DurationSeconds: roleDurationSecondsType | None = None
+    MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
+
+
 clientTokenType = Annotated[str, Meta(min_length=4, max_length=20000)]
 
 urlType = Annotated[str, Meta(min_length=4, max_length=2048)]
@@ -299,6 +312,20 @@ class AssumeRoleWithLDAPIdentityResponse(Struct, frozen=True, kw_only=True, omit
     Subject: str | None = None
     Provider: arnType | None = None
     SourceIdentity: sourceIdentityType | None = None
+
+
+class AssumeRoleWithSAMLResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Credentials: Credentials | None = None
+    AssumedRoleUser: AssumedRoleUser | None = None
+    PackedPolicySize: nonNegativeIntegerType | None = None
+    Subject: str | None = None
+    SubjectType: str | None = None
+    Issuer: str | None = None
+    Audience: str | None = None
+    NameQualifier: str | None = None
+    SourceIdentity: sourceIdentityType | None = None
+    SessionTokenUtilization: sessionTokenUtilizationType | None = None
+    SessionTokenSize: sessionTokenSizeType | None = None
 
 
 webIdentitySubjectType = Annotated[str, Meta(min_length=6, max_length=255)]

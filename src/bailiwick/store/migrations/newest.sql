@@ -541,6 +541,12 @@ CREATE TABLE sts_outbound_key (
 	CONSTRAINT sts_outbound_key_pk PRIMARY KEY (id)
 );
 
+CREATE TABLE sts_redeemed (
+	id VARCHAR(64) NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT sts_redeemed_pk PRIMARY KEY (id)
+);
+
 CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
 
 CREATE INDEX iam_access_key_owner ON iam_access_key (owner_id);
@@ -597,4 +603,6 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
-INSERT INTO alembic_version (version_num) VALUES ('0012')
+CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
+
+INSERT INTO alembic_version (version_num) VALUES ('0013')
