@@ -10,13 +10,17 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.awsrequest
 import botocore.config
+import botocore.session
 
+import bailiwick.wire
 from bailiwick.api import Environment
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.core.seal import KeyRing
@@ -29,6 +33,7 @@ from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
 
+EXTRAS = Path(bailiwick.wire.__file__).parent / "extras"
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
@@ -71,7 +76,7 @@ class World:
 
     def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:
         """A boto3 client of `service` whose requests are handed to the pipeline."""
-        made = boto3.client(
+        made = _session().client(
             service,
             endpoint_url=f"http://{service}.bailiwick.test",
             region_name=region,
@@ -89,6 +94,14 @@ class World:
     def _send(self, request: Any, **_: Any) -> botocore.awsrequest.AWSResponse:
         answer = self.pipeline.handle(as_request(request))
         return as_botocore(request.url, answer)
+
+
+@cache
+def _session() -> boto3.Session:
+    """boto3 with the operations that are our own, as AWS_DATA_PATH gives them to other programs."""
+    core = botocore.session.get_session()
+    core.get_component("data_loader").search_paths.append(str(EXTRAS))
+    return boto3.Session(botocore_session=core)
 
 
 def as_request(prepared: botocore.awsrequest.AWSPreparedRequest) -> Request:

@@ -9,6 +9,7 @@ from bailiwick import api
 from bailiwick.api import Call, Caller, Membership, Target
 from bailiwick.core.arn import is_service_linked
 from bailiwick.core.bounded import Bounded
+from bailiwick.core.formats import Session
 from bailiwick.core.policy.decide import Layers, Ruling, decide, rests_on_context
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Question, Rule, Value
@@ -117,9 +118,26 @@ def context_of(call: Call, target: Target) -> dict[str, Value]:
         context["aws:useragent"] = call.user_agent
     if call.referer:
         context["aws:referer"] = call.referer
-    if session is not None and session.mfa is not None:
-        context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
+    if session is not None:
+        if session.mfa is not None:
+            context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
+        if session.via:
+            context |= _forwarded(session, call.region)
     return context
+
+
+def _forwarded(session: Session, region: str) -> dict[str, Value]:
+    """The condition keys of a call that a service makes with its caller's rights. Her address stays hers."""
+    via = session.via
+    label, _, domain = via[-1].partition(".")
+    keys: dict[str, Value] = {
+        "aws:viaawsservice": "true",
+        "aws:calledvia": via,
+        "aws:calledviafirst": via[0],
+        "aws:calledvialast": via[-1],
+        "kms:viaservice": f"{label}.{region}.{domain}",
+    }
+    return {**keys, "aws:sourceip": session.source} if session.source else keys
 
 
 @lru_cache(maxsize=8)

@@ -34,7 +34,10 @@ from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules
 from bailiwick.directory.acting import SOURCE_ACCOUNT, SOURCE_ARN, source_of
+from bailiwick.directory.forwarding import Forwarder
+from bailiwick.directory.proof import who_signed
 from bailiwick.directory.snapshot import Directory
+from bailiwick.door import Joined
 from bailiwick.store import Store, StoreUnavailable, Unstorable
 from bailiwick.wire import answer, identify, models, parse, refuse
 from bailiwick.wire.models import OperationModel, ServiceModel
@@ -127,6 +130,7 @@ class Pipeline:
         self.directory = directory
         self.audit = audit
         self._authorizer = Authorizer()
+        self._forwarder = Forwarder()
         self.routes: dict[tuple[str, str], Route] = {
             (service.name, operation.name): _route(service, operation)
             for service in services
@@ -226,7 +230,24 @@ class Pipeline:
             secure=request.secure,
             user_agent=fields.get("user-agent", ""),
             referer=fields.get("referer", ""),
+            door=self,
         )
+
+    def through(self, call: Call, by: str, service: str, operation: str, request: Any) -> Any:
+        """An operation of another service for the caller of `call`: what door.Door says."""
+        route = self.routes[service, operation]
+        inner = msgspec.structs.replace(
+            call,
+            operation=route.operation,
+            caller=self._forwarder.through(call.caller, by, call.now),
+            request_id=ids.request_id(self.environment.noise),
+            transaction=Joined(call.transaction),
+        )
+        return self.invoke(inner, request)
+
+    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:
+        """Who signed a request that was sent to a registered service: what door.Door says."""
+        return who_signed(self.directory, self.store, service, request, payload, now)
 
     def invoke(self, call: Call, request: Any) -> Any:
         """Find what the call acts on, authorize it, do it, and have it written down.

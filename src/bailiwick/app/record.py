@@ -74,7 +74,7 @@ _TOLD = frozenset(
     (
         *("AssumeRole", "AssumeRoleWithLDAPIdentity", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"),
         "AssumeRoot",
-        *("GetFederationToken", "GetSessionToken"),
+        *("GetFederationToken", "GetForwardAccessSession", "GetSessionToken"),
     )
 )
 
@@ -120,14 +120,15 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     else:
         kind = caller.principal.kind
         recipient = _taken(event) if kind in _OF_NO_ACCOUNT else caller.principal.account
+    via = caller.session.via[-1] if caller is not None and caller.session is not None and caller.session.via else ""
     record = Record(
         user_identity=_identity(caller, event.access_key_id) if owner is None else _stranger(caller),
         event_time=_time(event.time),
         event_source=_source(route.service.signing_name) if route else "bailiwick.amazonaws.com",
         event_name=route.operation.name if route else "UnknownOperation",
         aws_region=event.region,
-        source_ip_address=event.source,
-        user_agent=event.user_agent[:_MAX_TEXT],
+        source_ip_address=via or event.source,
+        user_agent=via or event.user_agent[:_MAX_TEXT],
         request_parameters=_parameters(event),
         # CloudTrail leaves the answer of a read and of a cryptographic operation out.
         response_elements=(
@@ -144,7 +145,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
             if target.arn != "*" and (owner is None or target.account == owner)
         ],
         recipient_account_id=recipient,
-        bailiwick=_ours(event.ruling if owner is None else None) | _for_whom(caller),
+        bailiwick=_ours(event.ruling if owner is None else None) | _for_whom(event, caller),
     )
     if shared is not None:
         record.shared_event_id = shared
@@ -220,6 +221,8 @@ def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, A
         identity["userName"] = caller.name
     if caller.session is not None:
         identity["sessionContext"] = _session_context(caller, caller.session)
+        if caller.session.via:
+            identity["invokedBy"] = caller.session.via[-1]
     return identity
 
 
@@ -233,7 +236,8 @@ _TYPES = {
 
 def _service(caller: Caller) -> dict[str, Any]:
     """A service in its own name, with the key that it signed with, which AWS does not tell."""
-    return {"type": "AWSService", "accessKeyId": caller.access_key_id, "invokedBy": caller.arn}
+    key = {"accessKeyId": caller.access_key_id} if caller.access_key_id else {}
+    return {"type": "AWSService", **key, "invokedBy": caller.arn}
 
 
 def _vouched_for(caller: Caller) -> dict[str, Any]:
@@ -318,9 +322,13 @@ def _ours(ruling: Ruling | None) -> dict[str, Any]:
     return said
 
 
-def _for_whom(caller: Caller | None) -> dict[str, Any]:
-    """What a service said that it acts for."""
-    if caller is None or caller.kind is not _SERVICE:
+def _for_whom(event: Event, caller: Caller | None) -> dict[str, Any]:
+    """What a service said that it acts for; through which services a call came, and from where."""
+    if caller is None:
+        return {}
+    if caller.session is not None and caller.session.via:
+        return {"calledVia": caller.session.via, "sourceIPAddress": event.source}
+    if caller.kind is not _SERVICE:
         return {}
     said = (("sourceArn", "aws:sourcearn"), ("sourceAccount", "aws:sourceaccount"))
     return {name: caller.context[key] for name, key in said if key in caller.context}

@@ -31,6 +31,7 @@ class SessionKind(StrEnum):
     ROLE = "role"  # AssumeRole and its siblings
     SESSION = "session"  # GetSessionToken: the user herself, for a while
     FEDERATED = "federated"  # GetFederationToken
+    FORWARDED = "forwarded"  # a user's or root user's own key, in the hands of a service that she called
     ROOT = "root"  # AssumeRoot: the root user of a member account, for one task
 
 
@@ -42,6 +43,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     `policy_arns` names of managed ones; `filtered` tells a session that was given policies from one that
     was not (an empty list of a filtered session grants nothing). `mfa` is the time of the MFA check. `said` are
     condition keys, in lower case, that the word of an identity provider gives to all that the session does.
+    `via` are the services that it was forwarded through, in order; then `origin` is the key that the person signed
+    with, and `source` her address.
     """
 
     kind: SessionKind
@@ -61,6 +64,9 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     federated_provider: str = ""
     chained: bool = False
     said: dict[str, str | tuple[str, ...]] = {}
+    via: tuple[str, ...] = ()
+    origin: str = ""
+    source: str = ""
 
     def __repr__(self) -> str:
         return f"Session({self.kind}, {self.principal}, {self.name!r}, expires={self.expires})"

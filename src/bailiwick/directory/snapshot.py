@@ -21,7 +21,15 @@ from bailiwick.core.formats import Session, SessionKind, open_session
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
-from bailiwick.directory import access_keys, accounts, entities, organizations, service_principals, tables
+from bailiwick.directory import (
+    access_keys,
+    accounts,
+    entities,
+    forwarding,
+    organizations,
+    service_principals,
+    tables,
+)
 from bailiwick.directory.entities import Role, User
 from bailiwick.directory.usage import Usage
 from bailiwick.store import Store
@@ -121,6 +129,8 @@ class Directory:
     def _of_session(self, transaction: Transaction, session: Session) -> tuple[Credential, Iterable[str]]:
         known = self._known(transaction, "role" if session.kind is SessionKind.ROLE else "user", session.principal)
         base, topics = known.caller, known.topics
+        if session.via:
+            topics = (*topics, *forwarding.check_alive(transaction, session))
         if session.kind is SessionKind.FEDERATED and base.kind is PrincipalKind.ROOT:
             base = msgspec.structs.replace(base, identity=_EVERYTHING)  # what it passes on is what limits it
         filtered, more = self._session_policies(transaction, session)
@@ -303,8 +313,9 @@ def _in_session(base: Caller, session: Session, policies: Layer | None) -> Calle
         context["aws:principalarn"] = principal.arn
     if name is not None:
         context["aws:username"] = name
-    context["aws:tokenissuetime"] = datetime.fromtimestamp(session.issued, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if session.kind is SessionKind.SESSION:
+    if session.kind is not SessionKind.FORWARDED:
+        context["aws:tokenissuetime"] = datetime.fromtimestamp(session.issued, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if session.kind in (SessionKind.SESSION, SessionKind.FORWARDED):
         context["aws:multifactorauthpresent"] = "true" if session.mfa is not None else "false"
     if session.kind is SessionKind.ROOT:
         context["aws:assumedroot"] = "true"

@@ -75,6 +75,15 @@ def verify(request: Request, claim: Claim, secret: str, rules: Rules = STRICT) -
     raise SignatureMismatch(_MISMATCH, canonical_request, to_sign)
 
 
+def vouched(request: Request, claim: Claim, secret: str, payload: str, rules: Rules = STRICT) -> bool:
+    """Whether the owner of `secret` signed this request, of whose body only the SHA-256 is here (hexadecimal)."""
+    declared = request.fields.get("x-amz-content-sha256", payload)
+    if not hmac.compare_digest(declared.encode("latin-1"), payload.encode("latin-1")):
+        return False
+    canonical_request = _canonical(request, claim, payload, rules, _IN_URL if claim.presigned else _NOTHING)
+    return claim.scope.algorithm == SIGV4 and _holds(claim, secret, string_to_sign(claim, canonical_request))
+
+
 def waste(request: Request, claim: Claim, rules: Rules = STRICT) -> None:
     """Do the work of `verify` for a key that does not exist, so that its answer takes as long."""
     try:

@@ -19,6 +19,9 @@ _HAVE_DEVICES = (PrincipalKind.USER, PrincipalKind.ROOT)
 
 def issue(call: Call, session: Session) -> shapes.Credentials:
     """Credentials for `session`, whose key id and secret are made here."""
+    if call.caller.session is not None and call.caller.session.via:
+        # Else a service could keep for hours, and without a trace of itself, what it was lent for minutes.
+        raise AccessDenied(f"User: {call.caller.arn} is not authorized to perform: {call.operation.action}")
     entropy = call.environment.entropy
     made = msgspec.structs.replace(
         session,

@@ -249,6 +249,38 @@ class GetFederationTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults
     MinimumSessionTokenSize: minimumSessionTokenSizeType | None = None
 
 
+forwardedMethodType = Annotated[str, Meta(min_length=1, max_length=16, pattern="(?a)^(?:[A-Z]+)\\Z")]
+
+forwardedUrlType = Annotated[str, Meta(min_length=1, max_length=16384)]
+
+forwardedNameType = Annotated[str, Meta(min_length=1, max_length=128)]
+
+forwardedValueType = Annotated[str, Meta(max_length=32768)]
+
+
+class forwardedHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Name: forwardedNameType
+    Value: forwardedValueType
+
+
+forwardedHeaderListType = Annotated[list[forwardedHeader], Meta(max_length=100)]
+
+forwardedHashType = Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:[0-9a-f]+)\\Z")]
+
+forwardedAddressType = Annotated[str, Meta(min_length=2, max_length=45, pattern="(?a)^(?:[0-9a-fA-F:.]+)\\Z")]
+
+forwardedSecondsType = Annotated[int, Meta(ge=900, le=3600)]
+
+
+class GetForwardAccessSessionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Method: forwardedMethodType
+    Url: forwardedUrlType
+    Headers: forwardedHeaderListType | None = None
+    PayloadHash: forwardedHashType
+    SourceAddress: forwardedAddressType | None = None
+    DurationSeconds: forwardedSecondsType | None = None
+
+
 class GetSessionTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     DurationSeconds: durationSecondsType | None = None
     SerialNumber: serialNumberType | None = None
@@ -378,6 +410,14 @@ class GetFederationTokenResponse(Struct, frozen=True, kw_only=True, omit_default
     PackedPolicySize: nonNegativeIntegerType | None = None
     SessionTokenUtilization: sessionTokenUtilizationType | None = None
     SessionTokenSize: sessionTokenSizeType | None = None
+
+
+class GetForwardAccessSessionResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Credentials: Credentials | None = None
+    UserId: str | None = None
+    Account: str | None = None
+    Arn: arnType | None = None
+    CalledVia: list[forwardedNameType] | None = None
 
 
 class GetSessionTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):

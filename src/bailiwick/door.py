@@ -1,0 +1,74 @@
+"""The door from one service to another, and what passes through it: no network, no private road.
+
+A service that needs another one for its caller (Secrets Manager needs KMS) asks the door. The call is made with the
+caller's own rights, is authorized and audited like any other, and conditions see through whom it came:
+aws:CalledVia, aws:ViaAWSService, kms:ViaService.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Executable, Row
+
+from bailiwick.api import Call, Caller, Transaction
+from bailiwick.core.message import Request
+
+T = TypeVar("T")
+
+
+class Door(Protocol):
+    """What a handler can ask of the rest of the house."""
+
+    def through(self, call: Call, by: str, service: str, operation: str, request: Any) -> Any:
+        """Do an operation of another service with the rights of the caller of `call`, as the service `by`.
+
+        `by` is the name of a service principal (`secretsmanager.amazonaws.com`); `request` is the typed input, and
+        the output is typed as well. It happens within the call's transaction, which must be one that writes if the
+        operation does. Raises what the operation raises, AccessDenied among it.
+        """
+
+    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:
+        """Who signed a request that was sent to a service which the operator registered.
+
+        `payload` stands for its body: the SHA-256 in hexadecimal digits. It must have been signed for this service
+        within the last 15 minutes. Raises core.errors.SignatureError. To be asked before anything of the
+        transaction of a call is used.
+        """
+
+
+class Joined:
+    """A transaction within another: it begins and ends with that one."""
+
+    def __init__(self, outer: Transaction) -> None:
+        self._outer = outer
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing: the outer transaction commits or rolls back."""
+
+    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        """As the outer transaction."""
+        return self._outer.all(statement, parameters)
+
+    def one(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        """As the outer transaction."""
+        return self._outer.one(statement, parameters)
+
+    def run(self, statement: Executable, parameters: Any = None) -> int:
+        """As the outer transaction."""
+        return self._outer.run(statement, parameters)
+
+    def changed(self, *topics: str) -> None:
+        """As the outer transaction."""
+        self._outer.changed(*topics)
+
+    def remember(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
+        """As the outer transaction."""
+        return self._outer.remember(kind, key, load)

@@ -1,0 +1,9 @@
+"""What the operations for service principals are called with in test_matrix.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CALLS: dict[str, dict[str, Any]] = {
+    "sts:GetForwardAccessSession": {"Method": "POST", "Url": "/", "PayloadHash": "0" * 64},
+}
