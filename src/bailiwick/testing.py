@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -124,13 +125,18 @@ class Server:
 
 @contextmanager
 def server(
-    *, account_id: str = "123456789012", region: str = "us-east-1", partition: str = "aws"
+    *,
+    account_id: str = "123456789012",
+    region: str = "us-east-1",
+    partition: str = "aws",
+    ldap: Path | None = None,
 ) -> Iterator[Server]:
-    """Start a server, hand it out, end it."""
+    """Start a server, hand it out, end it. `ldap` is the mapping file of a directory that people sign in with."""
     settings = msgspec.convert(
         {"ephemeral": True, "port": 0, "account_id": account_id, "region": region, "partition": partition},
         Settings,
     )
+    settings = msgspec.structs.replace(settings, ldap=ldap)
     with closing(listen(settings.host, 0)) as listener:
         port = listener.getsockname()[1]
         made = environment.in_memory(settings)

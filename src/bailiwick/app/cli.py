@@ -21,6 +21,8 @@ from bailiwick.app import doctor as health
 from bailiwick.app import home, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
+from bailiwick.app.cli_ldap import ldap
+from bailiwick.app.cli_login import login
 from bailiwick.app.cli_policy import policy
 from bailiwick.app.cli_service import service
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
@@ -48,6 +50,8 @@ app.add_typer(service, name="service")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 app.add_typer(quota, name="quota")
+app.add_typer(ldap, name="ldap")
+app.command()(login)
 
 
 def main() -> None:

@@ -51,12 +51,13 @@ class World:
         self.deployment = deployment
         self.store = store
         self.trail = trail
+        self._company = company.directory(settings)
         self.environment = msgspec.structs.replace(
             deployment.environment(ring),
             names_policies=settings.name_policies,
             history=TrailHistory(trail.shelf, trail) if trail else None,
             public_url=settings.address,
-            people=company.directory(settings),
+            people=self._company,
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
             saml_weak_signatures=settings.saml_weak_signatures,
         )
@@ -103,6 +104,8 @@ class World:
             self.trail.close()
         if self._tracing:
             self._tracing.close()
+        if self._company:
+            self._company.close()
         self.store.close()
 
     def _write_usage(self) -> None:
