@@ -173,6 +173,9 @@ class Transaction(Protocol):
     def run(self, statement: Executable, parameters: Any = None) -> int:
         """Execute a change; returns the number of rows changed. Raises store.Duplicate for a taken key."""
 
+    def begin_writing(self) -> None:
+        """Go on as a write transaction, for a read that must write once: what was read is to be read again."""
+
     def changed(self, *topics: str) -> None:
         """Tell every cache of every process, at commit, to forget what depends on these topics."""
 
@@ -187,12 +190,13 @@ class Transaction(Protocol):
 class Environment(msgspec.Struct, frozen=True):
     """What a handler may use of the world: time, randomness and the key ring are passed in.
 
-    `entropy` is for keys and secrets; `noise`, which is faster, for ids, salts and nonces, which must be unique and
-    are no secret. `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None
-    where no audit trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is the
-    address under which the world reaches this deployment, without a slash at its end. `issuers` is None where no
-    web identity token is accepted, `people` where no company's directory is set up. `saml_weak_signatures` has
-    signatures with SHA-1 accepted from SAML providers.
+    `entropy` is for keys and secrets; `noise`, which is faster, for what must be unique and is no secret.
+    `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None where no audit
+    trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is this deployment's
+    address, without a slash at its end. `issuers` is None where no web identity token is accepted, `people` where
+    no company's directory is set up. `key_uses` has what is not written yet of when KMS keys were last used.
+    `saml_weak_signatures`
+    has signatures with SHA-1 accepted from SAML providers.
     """
 
     partition: str
@@ -208,6 +212,7 @@ class Environment(msgspec.Struct, frozen=True):
     issuers: Issuers | None = None
     people: People | None = None
     saml_weak_signatures: bool = False
+    key_uses: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
 
 
 class Call(msgspec.Struct):
@@ -300,17 +305,14 @@ class Service:
         self.chores: list[Chore] = []
 
     def chore(self, work: Chore) -> Chore:
-        """Register work that comes due by itself: it is done about every minute, by any process of several.
-
-        It does little at once, and doing it twice must do no harm.
-        """
+        """Register work that is done about every minute by any process: little at once, and harmless twice."""
         self.chores.append(work)
         return work
 
     def refuse(self, reason: str, *names: str) -> None:
-        """Say why operations of the model are not offered: a clause that completes `NAME is not offered here: `.
+        """Say why operations are not offered, in the answer and in docs/services/: `NAME is not offered here: `.
 
-        The reason is in the answer and in docs/services/. Raises ValueError for a name given twice.
+        Raises ValueError for a name given twice.
         """
         for name in names:
             if name in self.operations or name in self.refusals:

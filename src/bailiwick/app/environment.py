@@ -30,6 +30,7 @@ from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
+from bailiwick.services.kms import last_use
 from bailiwick.store import Store, StoreError
 from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
@@ -114,6 +115,7 @@ class World:
             ended = self._ended.wait(_USAGE_PAUSE)
             try:
                 self.directory.usage.flush(self.store)
+                last_use.flush(self.store, self.environment)
             except StoreError as error:
                 log.warning("the last use of keys could not be noted", reason=str(error))
 

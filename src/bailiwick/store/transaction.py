@@ -89,6 +89,19 @@ class Transaction:
         with _translated():
             return connection.execute(statement, parameters).rowcount
 
+    def begin_writing(self) -> None:
+        """Go on as a write transaction, begun at its next use: what was read before is to be read again."""
+        if self.write:
+            return
+        self.write = True
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                with _translated():
+                    connection.rollback()
+            finally:
+                self._store.release(connection)
+
     def changed(self, *topics: str) -> None:
         """Have every cache of every process forget, at commit, what depends on these topics."""
         assert self.write, "a read transaction changes nothing"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, false, insert, select, update
 
 from bailiwick.api import ApiError, Call, Target, ValidationError, nothing
-from bailiwick.services.kms import paging, records, shapes, specs, states, tables
+from bailiwick.services.kms import managed, paging, records, shapes, specs, states, tables
 from bailiwick.services.kms.records import Alias, Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import AlreadyExistsException, LimitExceededException, NotFoundException
@@ -16,7 +17,6 @@ from bailiwick.services.kms.targets import alias_named, arn_of_alias, target_of
 
 ALIASES_PER_KEY = 50
 _ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]+", re.ASCII)
-_RESERVED = "alias/aws/"
 
 
 class NotAuthorizedException(ApiError):
@@ -110,15 +110,18 @@ def list_aliases(call: Call, request: shapes.ListAliasesRequest, record: None) -
         .order_by(column.name)
         .limit(limit + 1)
     )
-    page, truncated, marker = paging.page(call, call.transaction.all(statement), limit, lambda row: str(row.name))
+    rows: list[Any] = list(call.transaction.all(statement))
+    if request.KeyId is None:
+        rows = managed.with_predefined(call, rows, paging.after(call, request.Marker))[: limit + 1]
+    page, truncated, marker = paging.page(call, rows, limit, lambda row: str(row.name))
     return shapes.ListAliasesResponse(
         Aliases=[
             shapes.AliasListEntry(
                 AliasName=row.name,
                 AliasArn=row.arn,
-                TargetKeyId=row.key_arn.rpartition("/")[2],
-                CreationDate=row.created,
-                LastUpdatedDate=row.updated,
+                TargetKeyId=row.key_arn.rpartition("/")[2] or None,
+                CreationDate=row.created or None,
+                LastUpdatedDate=row.updated or None,
             )
             for row in page
         ],
@@ -153,7 +156,7 @@ def _check_name(name: str) -> None:
             'Alias must start with the prefix "alias/". Please see '
             "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
         )
-    if name.startswith(_RESERVED):
+    if name.startswith(managed.PREFIX):
         raise NotAuthorizedException
     if not _ALIAS.fullmatch(name):
         raise ValidationError(f"{name} contains invalid characters for an alias")

@@ -15,7 +15,7 @@ from bailiwick.services.kms import algorithms, ciphertext, grants, shapes, specs
 from bailiwick.services.kms.algorithms import DoesNotOpen, Unusable
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_dry_run, check_modifiers, check_recipient, is_short
+from bailiwick.services.kms.requesting import check_modifiers, check_recipient, done, is_short
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidCiphertextException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
@@ -30,7 +30,7 @@ def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.Encr
     algorithm = _checked(key, "Encrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     states.check("Encrypt", key)
     blob = _encrypted(call, key, algorithm, request.Plaintext, request.EncryptionContext)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.EncryptResponse(CiphertextBlob=blob, KeyId=key.arn, EncryptionAlgorithm=algorithm)
 
 
@@ -42,7 +42,7 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
     algorithm = _checked(key, "Decrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     states.check("Decrypt", key)
     plaintext, material_id = _decrypted(key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.DecryptResponse(
         KeyId=key.arn, Plaintext=plaintext, EncryptionAlgorithm=algorithm, KeyMaterialId=material_id
     )
@@ -60,7 +60,7 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
     states.check("ReEncrypt", destination)
     plaintext, material_id = _decrypted(source, opening, request.CiphertextBlob or b"", old)
     blob = _encrypted(call, destination, sealing, plaintext, new)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, source, destination)
     return shapes.ReEncryptResponse(
         CiphertextBlob=blob,
         SourceKeyId=source.arn,

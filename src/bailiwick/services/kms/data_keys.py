@@ -6,7 +6,7 @@ from bailiwick.api import Call, ValidationError, nothing
 from bailiwick.services.kms import grants, material, shapes, specs, states
 from bailiwick.services.kms.cryptography import Context, sealed
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_dry_run, check_recipient
+from bailiwick.services.kms.requesting import check_recipient, done, makes_no_key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import CustomKeyStoreNotFoundException, UnsupportedOperationException
 from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
@@ -14,7 +14,7 @@ from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair
 _BYTES = {"AES_128": 16, "AES_256": 32}
 
 
-@kms.operation("GenerateDataKey", on=key_to_encrypt_with, quick=True)
+@kms.operation("GenerateDataKey", on=key_to_encrypt_with, quick=makes_no_key)
 def generate_data_key(
     call: Call, request: shapes.GenerateDataKeyRequest, key: Key
 ) -> shapes.GenerateDataKeyResponse:
@@ -25,7 +25,7 @@ def generate_data_key(
     )
 
 
-@kms.operation("GenerateDataKeyWithoutPlaintext", on=key_to_encrypt_with, quick=True)
+@kms.operation("GenerateDataKeyWithoutPlaintext", on=key_to_encrypt_with, quick=makes_no_key)
 def generate_data_key_without_plaintext(
     call: Call, request: shapes.GenerateDataKeyWithoutPlaintextRequest, key: Key
 ) -> shapes.GenerateDataKeyWithoutPlaintextResponse:
@@ -89,7 +89,7 @@ def _data_key(call: Call, request: _KeyRequest, key: Key) -> tuple[bytes, bytes]
     _check(call, request, key, request.EncryptionContext)
     plaintext = call.environment.entropy(size)
     blob = sealed(call, key, plaintext, request.EncryptionContext)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return plaintext, blob
 
 
@@ -101,7 +101,7 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
             f"Keys of the spec {spec} are not made here: {specs.UNSUPPORTED[spec]}."
         )
     _check(call, request, key, request.EncryptionContext)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     private = material.generate(spec, call.environment.entropy)
     blob = sealed(call, key, private, request.EncryptionContext)
     return private, material.public_der(material.private(private)), blob

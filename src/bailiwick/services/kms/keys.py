@@ -33,6 +33,7 @@ from bailiwick.services.kms.records import (
     PENDING_REPLICA_DELETION,
     Key,
 )
+from bailiwick.services.kms.requesting import makes_no_key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import UnsupportedOperationException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
@@ -72,7 +73,7 @@ def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
         KeyState=key.state,
         DeletionDate=key.deletion,
         Origin=key.origin,
-        KeyManager="CUSTOMER",
+        KeyManager=key.manager,
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
         ValidTo=key.expires if imported else None,
@@ -143,7 +144,7 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
     return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
 
 
-@kms.operation("DescribeKey", on=key_or_alias_named, quick=True)
+@kms.operation("DescribeKey", on=key_or_alias_named, quick=makes_no_key)
 def describe_key(call: Call, request: shapes.DescribeKeyRequest, key: Key) -> shapes.DescribeKeyResponse:
     grants.check_tokens(call, request.GrantTokens)
     return shapes.DescribeKeyResponse(KeyMetadata=metadata(call.transaction, key))
@@ -265,7 +266,7 @@ def delete_what_is_due(transaction: Transaction, environment: Environment, now: 
     due = transaction.all(select(tables.key).where(column.deletion <= now).order_by(column.deletion).limit(100))
     for row in due:
         aliases = transaction.all(select(tables.alias.c.arn).where(tables.alias.c.key_arn == row.arn))
-        for table in (tables.alias, tables.grant, tables.tag, tables.material):
+        for table in (tables.alias, tables.grant, tables.tag, tables.last_use, tables.material):
             transaction.run(delete(table).where(table.c.key_arn == row.arn))
         transaction.run(delete(tables.key).where(column.arn == row.arn))
         transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))

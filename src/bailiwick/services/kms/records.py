@@ -58,6 +58,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     rotation_days: int | None = None
     rotation_due: float | None = None
     primary_region: str | None = None
+    manager: str = "CUSTOMER"
     expires: float | None = None  # when the first of its imported materials does
     sealing: Sealing | None = None
     private: Private | None = None
@@ -147,6 +148,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         rotation_days=row.rotation_days,
         rotation_due=row.rotation_due,
         primary_region=row.primary_region,
+        manager=row.manager,
         expires=min((each.expires for each in held if each.expires is not None), default=None),
         **_ready(row, materials.get(row.material)),
     )

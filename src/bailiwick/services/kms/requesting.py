@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bailiwick.api import ValidationError
+from bailiwick.api import Call, ValidationError
 from bailiwick.core.message import Request
 from bailiwick.services.kms import shapes
+from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.shapes import DryRunOperationException, UnsupportedOperationException
 
 
@@ -13,7 +14,12 @@ def is_short(request: Request) -> bool:
 
     A caller who writes the name in another way has RSA done where AES is, which costs the others some time.
     """
-    return b"RSAES" not in request.body
+    return b"RSAES" not in request.body and makes_no_key(request)
+
+
+def makes_no_key(request: Request) -> bool:
+    """Whether this makes no AWS managed key, which a request for one might, and then it writes."""
+    return b"alias/aws/" not in request.body
 
 
 def check_recipient(recipient: shapes.RecipientInfo | None) -> None:
@@ -32,3 +38,10 @@ def check_dry_run(dry_run: bool | None) -> None:
     """End a dry run, after everything was done that can fail."""
     if dry_run:
         raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
+
+
+def done(call: Call, dry_run: bool | None, *keys: Key) -> None:
+    """End a dry run; of a cryptographic operation that has succeeded in earnest, note when its keys were used."""
+    check_dry_run(dry_run)
+    for key in keys:
+        call.environment.key_uses[key.arn] = (call.operation.name, call.now, call.request_id)

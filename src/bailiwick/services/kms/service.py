@@ -5,3 +5,13 @@ from __future__ import annotations
 from bailiwick.api import Service
 
 kms = Service("kms")
+
+kms.refuse(
+    "keys are kept in this deployment's own store; there are no others in clusters of HSMs or behind proxies",
+    "ConnectCustomKeyStore",
+    "CreateCustomKeyStore",
+    "DeleteCustomKeyStore",
+    "DescribeCustomKeyStores",
+    "DisconnectCustomKeyStore",
+    "UpdateCustomKeyStore",
+)

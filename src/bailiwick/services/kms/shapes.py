@@ -557,6 +557,10 @@ class GenerateRandomRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tru
     Recipient: RecipientInfo | None = None
 
 
+class GetKeyLastUsageRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    KeyId: KeyIdType
+
+
 PolicyNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern="(?a)^(?:[\\w]+)\\Z")]
 
 
@@ -955,6 +959,28 @@ class GenerateMacResponse(Struct, frozen=True, kw_only=True, omit_defaults=True)
 class GenerateRandomResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Plaintext: PlaintextType | None = None
     CiphertextForRecipient: CiphertextType | None = None
+
+
+KeyLastUsageTrackingOperation = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:Decrypt|DeriveSharedSecret|Encrypt|GenerateDataKey|GenerateDataKeyPair|GenerateDataKeyPairWithoutPlaintext|GenerateDataKeyWithoutPlaintext|GenerateMac|ReEncrypt|Sign|Verify|VerifyMac|Encapsulate|Decapsulate)\\Z"
+    ),
+]
+
+
+class KeyLastUsageData(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Operation: KeyLastUsageTrackingOperation | None = None
+    Timestamp: float | None = None
+    CloudTrailEventId: str | None = None
+    KmsRequestId: str | None = None
+
+
+class GetKeyLastUsageResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    KeyId: KeyIdType | None = None
+    KeyLastUsage: KeyLastUsageData | None = None
+    TrackingStartDate: float | None = None
+    KeyCreationDate: float | None = None
 
 
 class GetKeyPolicyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from bailiwick.services.kms import algorithms, grants, shapes, specs, states
 from bailiwick.services.kms.algorithms import DoesNotOpen, Unusable
 from bailiwick.services.kms.material import MlKem
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_dry_run, check_recipient
+from bailiwick.services.kms.requesting import check_recipient, done
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidCiphertextException
 from bailiwick.services.kms.targets import Use, key_or_alias_named, target_of
@@ -36,7 +36,7 @@ def derive_shared_secret(
         secret = algorithms.agree(key.private, request.PublicKey)
     except Unusable:
         raise ValidationError("") from None  # AWS says no more (facts/kms.md section 1)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.DeriveSharedSecretResponse(
         KeyId=key.arn, SharedSecret=secret, KeyAgreementAlgorithm=algorithm, KeyOrigin=key.origin
     )
@@ -45,7 +45,7 @@ def derive_shared_secret(
 @kms.operation("Encapsulate", on=key_or_alias_named)
 def encapsulate(call: Call, request: shapes.EncapsulateRequest, key: Key) -> shapes.EncapsulateResponse:
     secret, blob = algorithms.encapsulate(_checked(call, request, key))
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.EncapsulateResponse(
         KeyId=key.arn,
         SharedSecret=secret,
@@ -60,7 +60,7 @@ def decapsulate(call: Call, request: shapes.DecapsulateRequest, key: Key) -> sha
         secret = algorithms.decapsulate(_checked(call, request, key), request.SharedSecretCiphertextBlob)
     except DoesNotOpen:
         raise InvalidCiphertextException from None
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.DecapsulateResponse(
         KeyId=key.arn, SharedSecret=secret, EncapsulationAlgorithm=request.EncapsulationAlgorithm
     )

@@ -10,7 +10,7 @@ from bailiwick.services.kms import algorithms, grants, keys, material, shapes, s
 from bailiwick.services.kms.algorithms import Unusable
 from bailiwick.services.kms.material import Private
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_dry_run
+from bailiwick.services.kms.requesting import done, makes_no_key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import (
     KMSInvalidMacException,
@@ -39,7 +39,7 @@ def key_to_code_with(call: Call, request: Coding) -> Target:
 def sign(call: Call, request: shapes.SignRequest, key: Key) -> shapes.SignResponse:
     private, kind = _checked(call, request, key)
     signature = algorithms.sign(private, request.SigningAlgorithm, request.Message, kind)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.SignResponse(KeyId=key.arn, Signature=signature, SigningAlgorithm=request.SigningAlgorithm)
 
 
@@ -49,22 +49,22 @@ def verify(call: Call, request: shapes.VerifyRequest, key: Key) -> shapes.Verify
     algorithm = request.SigningAlgorithm
     if not algorithms.verifies(private, algorithm, request.Message, kind, request.Signature):
         raise KMSInvalidSignatureException
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.VerifyResponse(KeyId=key.arn, SignatureValid=True, SigningAlgorithm=algorithm)
 
 
-@kms.operation("GenerateMac", on=key_to_code_with, quick=True)
+@kms.operation("GenerateMac", on=key_to_code_with, quick=makes_no_key)
 def generate_mac(call: Call, request: shapes.GenerateMacRequest, key: Key) -> shapes.GenerateMacResponse:
     code = _code(call, request, key)
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.GenerateMacResponse(Mac=code, MacAlgorithm=request.MacAlgorithm, KeyId=key.arn)
 
 
-@kms.operation("VerifyMac", on=key_to_code_with, quick=True)
+@kms.operation("VerifyMac", on=key_to_code_with, quick=makes_no_key)
 def verify_mac(call: Call, request: shapes.VerifyMacRequest, key: Key) -> shapes.VerifyMacResponse:
     if not hmac.compare_digest(_code(call, request, key), request.Mac):
         raise KMSInvalidMacException
-    check_dry_run(request.DryRun)
+    done(call, request.DryRun, key)
     return shapes.VerifyMacResponse(KeyId=key.arn, MacValid=True, MacAlgorithm=request.MacAlgorithm)
 
 

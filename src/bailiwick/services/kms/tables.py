@@ -18,6 +18,7 @@ key = Table(
     Column("spec", string(32), nullable=False),
     Column("usage", string(32), nullable=False),
     Column("origin", string(32), nullable=False),
+    Column("manager", string(16), nullable=False, server_default="CUSTOMER"),
     Column("created", Float, nullable=False),
     Column("deletion", Float),  # when it is gone, while the state is PendingDeletion
     Column("deletion_days", Integer),  # the waiting period of a primary that waits for its replicas to go
@@ -88,4 +89,14 @@ grant = Table(
     Column("created", Float, nullable=False),
     Index("kms_grant_grantee", "key_arn", "grantee"),
     Index("kms_grant_retiring", "retiring", "region"),
+)
+
+# When a key was last used, as GetKeyLastUsage tells it.
+last_use = Table(
+    "kms_last_use",
+    metadata,
+    Column("key_arn", string(256), primary_key=True),
+    Column("operation", string(64), nullable=False),
+    Column("time", Float, nullable=False),
+    Column("request", string(64), nullable=False),
 )

@@ -17,7 +17,7 @@ from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
-from bailiwick.services.kms import ciphertext, grants, records, specs
+from bailiwick.services.kms import ciphertext, grants, managed, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.grants import Child
 from bailiwick.services.kms.records import Alias, Key
@@ -206,7 +206,7 @@ def _resolve(call: Call, name: str, *, aliases: bool) -> tuple[str | None, str |
         raise NotFoundException(f"Invalid keyId '{name}'")
     if not aliases:
         raise NotFoundException(f"Invalid keyId '{name}'")
-    found = records.alias(call.transaction, alias_arn)
+    found = records.alias(call.transaction, alias_arn) or managed.made(call, alias_arn)
     if found is None and arn.parse(alias_arn).account != call.account:
         return f"{alias_arn}", None  # a foreign alias and a foreign key that do not exist look alike
     return (found.key_arn if found else None), alias_arn

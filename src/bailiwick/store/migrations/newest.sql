@@ -405,9 +405,17 @@ CREATE TABLE kms_key (
 	deletion FLOAT, 
 	material VARCHAR(64) NOT NULL, 
 	policy TEXT NOT NULL, 
-	pins TEXT NOT NULL, deletion_days INTEGER, rotation_days INTEGER, rotation_due FLOAT, primary_region VARCHAR(32), 
+	pins TEXT NOT NULL, deletion_days INTEGER, rotation_days INTEGER, rotation_due FLOAT, primary_region VARCHAR(32), manager VARCHAR(16) DEFAULT 'CUSTOMER' NOT NULL, 
 	CONSTRAINT kms_key_pk PRIMARY KEY (arn), 
 	CONSTRAINT kms_key_account_region_id_unique UNIQUE (account, region, id)
+);
+
+CREATE TABLE kms_last_use (
+	key_arn VARCHAR(256) NOT NULL, 
+	operation VARCHAR(64) NOT NULL, 
+	time FLOAT NOT NULL, 
+	request VARCHAR(64) NOT NULL, 
+	CONSTRAINT kms_last_use_pk PRIMARY KEY (key_arn)
 );
 
 CREATE TABLE "kms_material" (
@@ -605,4 +613,4 @@ CREATE INDEX org_node_organization ON org_node (organization);
 
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0013')
+INSERT INTO alembic_version (version_num) VALUES ('0014')

@@ -1,0 +1,74 @@
+"""GetKeyLastUsage: what is noted, what is not, and what is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from services_support import refusal
+
+from bailiwick.services.kms import last_use
+from bailiwick.store import StoreError, settings
+from world import World
+
+
+@pytest.fixture
+def key(kms: Any) -> str:
+    return str(kms.create_key()["KeyMetadata"]["Arn"])
+
+
+def test_the_last_use_is_told_before_and_after_it_is_written(world: World, kms: Any, key: str) -> None:
+    unused = kms.get_key_last_usage(KeyId=key)
+    assert unused["KeyLastUsage"] == {}
+    assert unused["TrackingStartDate"] == unused["KeyCreationDate"]
+    assert unused["KeyId"] == key.rpartition("/")[2]
+    for _ in range(2):  # written as a new row, then over it
+        blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        answer = kms.decrypt(CiphertextBlob=blob)
+        told = kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]
+        assert (told["Operation"], told["KmsRequestId"]) == ("Decrypt", answer["ResponseMetadata"]["RequestId"])
+        last_use.flush(world.store, world.environment)
+        assert world.environment.key_uses == {}
+        assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] == "Decrypt"
+
+
+def test_what_is_no_use(world: World, kms: Any, key: str) -> None:
+    refusal(kms.encrypt, KeyId=key, Plaintext=b"x", DryRun=True)
+    refusal(kms.sign, KeyId=key, Message=b"x", SigningAlgorithm="ECDSA_SHA_256")
+    kms.describe_key(KeyId=key)
+    assert world.environment.key_uses == {}
+
+
+def test_an_older_use_never_overwrites_a_newer(world: World, kms: Any, key: str) -> None:
+    uses = world.environment.key_uses
+    for use in (("Encrypt", 2000.0, "b"), ("Decrypt", 1000.0, "a")):
+        uses[key] = use
+        last_use.flush(world.store, world.environment)
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["KmsRequestId"] == "b"
+
+
+def test_what_could_not_be_written_is_kept(world: World, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses = world.environment.key_uses
+    uses[key] = ("Encrypt", 1.0, "a")
+
+    def fail(*_: object) -> None:
+        raise StoreError("no")
+
+    monkeypatch.setattr(last_use, "_write", fail)
+    with pytest.raises(StoreError):
+        last_use.flush(world.store, world.environment)
+    assert uses == {key: ("Encrypt", 1.0, "a")}
+
+
+def test_both_keys_of_a_re_encryption_are_used(world: World, kms: Any, key: str) -> None:
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.re_encrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"], DestinationKeyId=other)
+    assert {use[0] for use in world.environment.key_uses.values()} == {"ReEncrypt"}
+    assert set(world.environment.key_uses) == {key, other}
+
+
+def test_an_older_deployment_says_since_when_it_knows(world: World, kms: Any, key: str) -> None:
+    with world.store.transaction(write=True) as transaction:
+        settings.put(transaction, last_use.SINCE, str(world.now() + 1000))
+    told = kms.get_key_last_usage(KeyId=key)
+    assert told["TrackingStartDate"] > told["KeyCreationDate"]
