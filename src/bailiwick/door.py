@@ -65,6 +65,10 @@ class Joined:
         """As the outer transaction."""
         return self._outer.run(statement, parameters)
 
+    def begin_writing(self) -> None:
+        """As the outer transaction."""
+        self._outer.begin_writing()
+
     def changed(self, *topics: str) -> None:
         """As the outer transaction."""
         self._outer.changed(*topics)
