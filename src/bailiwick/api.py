@@ -255,9 +255,10 @@ Chore = Callable[[Transaction, Environment, float], None]
 class Operation(msgspec.Struct, frozen=True):
     """One operation: its name, how to find its target, its handler.
 
-    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write transaction;
-    `writes_with` names the member of the input with which alone it writes. `quick` marks what is short enough for
-    the event loop, or tells it by the request's bytes. `by` makes the caller of what the model leaves unsigned.
+    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
+    transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
+    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes.
+    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
     """
 
     service: str

@@ -16,7 +16,6 @@ import hmac
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -56,6 +55,8 @@ _SHA1_DIGESTS = {DS + "sha1": "sha1"}
 
 def keys_of(certificates: Iterable[bytes]) -> tuple[PublicKey, ...]:
     """The public keys in certificates (DER). They are pinned: neither chain nor dates of a certificate matter."""
+    from cryptography import x509  # not at every start
+
     found: list[PublicKey] = []
     for der in certificates:
         key = x509.load_der_x509_certificate(der).public_key()
