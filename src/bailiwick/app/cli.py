@@ -8,24 +8,26 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import bailiwick
 from bailiwick.app import doctor as health
-from bailiwick.app import home, logs, start, story
+from bailiwick.app import home, lineage, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
 from bailiwick.app.cli_policy import policy
 from bailiwick.app.cli_service import service
-from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
+from bailiwick.app.cli_support import AccountId, Config, Data, deployment, directory, say
 from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.cli_transfer import exports, imports, quota
 from bailiwick.app.home import HomeError
@@ -210,6 +212,25 @@ def explain(
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:
         story.tell(record, Console(highlight=False))
+
+
+@app.command()
+def trace(
+    access_key_id: Annotated[str, typer.Argument(help="A temporary key (ASIA...), or a long-term one (AKIA...).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lineage as JSON.")] = False,
+    config: Config = None,
+    data: Data = None,
+    audit: Annotated[Path | None, typer.Option(help="Folder of the audit trail.", show_default=False)] = None,
+) -> None:
+    """Tell where an access key comes from: who got it, and by what it was asked for, up to its origin."""
+    with trail_of(config, data, audit) as (shelf, _), indexing() as progress, directory(config, data) as reading:
+        found = lineage.trace(shelf, access_key_id, time.time(), reading, progress)
+        if found is None:
+            raise HomeError(f"nothing is known of {access_key_id} in {shelf}; the trail may lie elsewhere: --audit")
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        lineage.tell(found, Console(highlight=False, markup=False))
 
 
 @app.command()

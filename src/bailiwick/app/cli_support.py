@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bailiwick.api import Transaction
 from bailiwick.app import home, logs
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.settings import SettingsError, data_folder, load
@@ -35,6 +36,18 @@ def deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, S
     store = Store(found.database)
     with closing(store):
         yield found, store
+
+
+@contextmanager
+def directory(config: Path | None, data: Path | None) -> Iterator[Transaction | None]:
+    """A transaction that reads the directory of the deployment; None where there is only a copied trail."""
+    settings = load({"data": data}, os.environ, config)
+    folder = data_folder(settings, os.environ)
+    if not (settings.database or (folder / home.DATABASE).exists()):
+        yield None
+        return
+    with closing(Store(settings.database or folder)) as store, store.transaction() as transaction:
+        yield transaction
 
 
 def number(account_id: str) -> str:

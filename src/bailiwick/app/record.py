@@ -25,6 +25,7 @@ from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
 from bailiwick.services.sts.saml import Asserted
+from bailiwick.services.sts.web_identity import Vouched
 from bailiwick.wire.refusal import form_of
 
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
@@ -161,7 +162,7 @@ def _parameters(event: Event) -> dict[str, Any] | None:
     if event.route is None:
         return None
     found = loggable(event.route.service, event.route.model.input, event.request)
-    return {**(found or {}), **event.caller.evidence} if isinstance(event.caller, Asserted) else found
+    return {**(found or {}), **event.caller.evidence} if isinstance(event.caller, Asserted | Vouched) else found
 
 
 def _taken(event: Event) -> str | None:

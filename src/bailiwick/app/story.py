@@ -31,7 +31,7 @@ _REFUSALS = ("AccessDenied", "AccessDeniedException")  # by the protocols of the
 def find(shelf: Shelf, request_id: str, progress: Progress = lambda name: None) -> dict[str, Any] | None:
     """The audit record of a request; None if there is none. `progress` is for segments that have no index yet."""
     for _, line in Search(shelf).find(Query((f"requestID={request_id}",)), progress=progress):
-        record = _record(line)
+        record = record_of_line(line)
         if record is not None and record.get("userIdentity", {}).get("type") != "AWSAccount":
             return record  # not that of the owner of a resource, who does not learn why
     return None
@@ -43,14 +43,15 @@ def last_refusal(shelf: Shelf, progress: Progress = lambda name: None) -> dict[s
     told = []
     for code in _REFUSALS:
         for place, line in searching.find(Query((f"errorCode={code}",)), progress=progress):
-            record = _record(line)
+            record = record_of_line(line)
             if record is not None and explanation_of(record) is not None:
                 told.append((place, record))
                 break
     return max(told, key=lambda each: each[0])[1] if told else None
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def record_of_line(line: bytes) -> dict[str, Any] | None:
+    """The record in a line of the trail; None for one that a crash cut short."""
     try:
         record = json.loads(record_in(line))
     except ValueError:

@@ -53,6 +53,7 @@ def get_forward_access_session(
         UserId=proven.user_id,
         Account=proven.account,
         Arn=proven.arn,
+        SignedWith=proven.access_key_id,
         CalledVia=list(session.via),
     )
 

@@ -417,6 +417,7 @@ class GetForwardAccessSessionResponse(Struct, frozen=True, kw_only=True, omit_de
     UserId: str | None = None
     Account: str | None = None
     Arn: arnType | None = None
+    SignedWith: accessKeyIdType | None = None
     CalledVia: list[forwardedNameType] | None = None
 
 

@@ -6,6 +6,8 @@ signature; then the role's trust policy decides. Source: facts/sts.md section 6.
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import structlog
 
@@ -37,11 +39,24 @@ _EXPIRED = ("expired", "too old")
 _UNKNOWN = "No OpenIDConnect provider found in your account for {issuer}"
 
 
+_LONGEST_ID = 256
+
+
 class Vouched(Caller, frozen=True):
     """A caller for whom a token speaks: with that token, and what it says of tags and source identity."""
 
     token: Token | None = None
     passed: claims.Passed = claims.NOTHING
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """What the audit trail tells of the token: its id, or where it has none, its SHA-256."""
+        if self.token is None:
+            return {}
+        named = self.token.claims.get("jti")
+        if isinstance(named, str) and 0 < len(named) <= _LONGEST_ID:
+            return {"webIdentityTokenID": named}
+        return {"webIdentityTokenSHA256": hashlib.sha256(self.token.text.encode()).hexdigest()}
 
 
 def bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Vouched:
