@@ -163,7 +163,18 @@ def test_the_key_transport_of_xml_encryption_1_1() -> None:
     from bailiwick.core.assertion import xml_tree
 
     closed = xml_tree.read(encrypted("<a>b</a>", rsa_key("sp").public_key(), transport="oaep").encode())
-    assert encryption.decrypted(closed, [rsa_key("sp")]).text == "b"
+    assert encryption.decrypted(closed, [rsa_key("sp")], signed=False).text == "b"
+
+
+def test_cbc_is_opened_only_where_a_signature_covers_it() -> None:
+    idp, key = IdentityProvider(), rsa_key("sp")
+    trust = trusting(idp, private_keys=(key,))
+    for sign in ("response", "both"):
+        response = idp.response(NOW, sign=sign, encrypt=key.public_key(), cipher="cbc")
+        assert saml.verified(response, trust, NOW).subject == "alice"
+    with pytest.raises(SamlUnproven, match=INVALID) as caught:
+        saml.verified(idp.response(NOW, encrypt=key.public_key(), cipher="cbc"), trust, NOW)
+    assert caught.value.check == "encryption"
 
 
 @pytest.mark.parametrize("algorithm", ["rsa-sha384", "rsa-sha512"])

@@ -1,7 +1,9 @@
 """Encrypted assertions: XML Encryption with a key wrapped by RSA-OAEP, and AES in GCM or CBC.
 
 Source: W3C "XML Encryption 1.1", sections 5.2, 5.4 and 5.5.2. RSA with PKCS #1 v1.5 is refused, and every failure
-is the same error: who sends made-up ciphertexts must not learn from the answer what was wrong with them.
+is the same error: who sends made-up ciphertexts must not learn from the answer what was wrong with them. CBC proves
+nothing of its ciphertext, and how long an answer takes may tell what it was made into (Jager and Somorovsky, "How
+to Break XML Encryption", 2011): it is opened only where a signature covers it.
 """
 
 from __future__ import annotations
@@ -44,13 +46,18 @@ _MGF = {
 }
 
 
-def decrypted(encrypted: Element, keys: Iterable[rsa.RSAPrivateKey]) -> Element:
-    """The element inside an EncryptedAssertion, opened with one of `keys`. Raises SamlUnproven."""
+def decrypted(encrypted: Element, keys: Iterable[rsa.RSAPrivateKey], *, signed: bool) -> Element:
+    """The element inside an EncryptedAssertion, opened with one of `keys`. Raises SamlUnproven.
+
+    `signed` says that it was read from what a signature covers.
+    """
     data = _only(encrypted, "EncryptedData")
     algorithm = _method(data).get("Algorithm") or ""
     size = _CBC.get(algorithm) or _GCM.get(algorithm)
     if size is None:
         raise SamlUnproven(f"the encryption algorithm {algorithm!r} is not accepted")
+    if algorithm in _CBC and not signed:
+        raise SamlUnproven("an assertion encrypted with AES-CBC must be in a signed response", check="encryption")
     wrapped = _encrypted_key(encrypted, data)
     oaep, ciphertext, message = _padding(wrapped), _cipher_value(wrapped), _cipher_value(data)
     opened = _opened(message, algorithm, size, oaep, ciphertext, keys)

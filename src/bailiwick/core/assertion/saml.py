@@ -142,7 +142,7 @@ def _proven(document: Element, trust: Trust) -> Element:
         raise SamlUnproven("the response does not have exactly one assertion")
     if plain and trust.encrypted:
         raise SamlUnproven("the provider's assertions must be encrypted, and this one is not", check="encryption")
-    assertion = plain[0] if plain else encryption.decrypted(closed[0], trust.private_keys)
+    assertion = plain[0] if plain else encryption.decrypted(closed[0], trust.private_keys, signed=signed)
     if assertion.name[:2] != (SAML, "Assertion"):
         raise SamlUnproven("what was encrypted is not an assertion", check="encryption")
     if signature.signature_of(assertion) is not None:
