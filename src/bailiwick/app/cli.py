@@ -23,6 +23,8 @@ from bailiwick.app import doctor as health
 from bailiwick.app import home, lineage, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
+from bailiwick.app.cli_backup import backup, restore
+from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
 from bailiwick.app.cli_policy import policy
@@ -47,6 +49,9 @@ root = typer.Typer(help="The root user of an account.", **_PLAIN)
 app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
+app.add_typer(kms, name="kms")
+app.command()(backup)
+app.command()(restore)
 app.add_typer(audit_commands, name="audit")
 app.add_typer(service, name="service")
 app.add_typer(imports, name="import")

@@ -60,6 +60,16 @@ def find(folder: Path, environment: MutableMapping[str, str]) -> KeyRing | None:
         raise RootKeyError(f"cannot read the root key {error.filename}: {error.strerror}") from None
 
 
+def of_file(path: Path) -> KeyRing:
+    """The key ring whose root key is in this file. Raises RootKeyError."""
+    try:
+        return KeyRing(_parsed(read_private(path), str(path)))
+    except UnsafeFile as error:
+        raise RootKeyError(str(error)) from None
+    except OSError as error:
+        raise RootKeyError(f"cannot read the root key {path}: {error.strerror}") from None
+
+
 def create(folder: Path, entropy: Entropy) -> KeyRing:
     """A new root key, written to the data folder. Raises OSError."""
     key = entropy(ROOT_KEY_BYTES)

@@ -70,6 +70,14 @@ class KeyRing:
         """HMAC-SHA256 of `message` under the primary root's key for `purpose`: 32 bytes."""
         return hmac.digest(self._purpose_key(self._primary, purpose), message, "sha256")
 
+    def derive(self, root: str, purpose: str, salt: bytes) -> bytes:
+        """A key of 32 bytes for one use, under the root of this id. Raises SealError if it is not in the ring."""
+        try:
+            root_id = bytes.fromhex(root)
+            return hmac.digest(self._purpose_key(root_id, purpose), salt, "sha256")
+        except (KeyError, ValueError):
+            raise SealError(f"the root key {root} is not at hand") from None
+
     def _purpose_key(self, root_id: bytes, purpose: str) -> bytes:
         key = self._purposes.get((root_id, purpose))
         if key is None:

@@ -16,6 +16,7 @@ from bailiwick.api import Environment, Transaction
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
+from bailiwick.core.seal import KeyRing
 from bailiwick.services.kms import material, specs, tables
 from bailiwick.services.kms.ciphertext import Origin, Sealing
 from bailiwick.services.kms.material import Private
@@ -114,13 +115,18 @@ def seal_material(environment: Environment, key_arn: str, material_id: str, mate
     return environment.ring.seal(_PURPOSE, material, environment.entropy, _bound_to(key_arn, material_id))
 
 
+def open_material(ring: KeyRing, key_arn: str, material_id: str, sealed: bytes) -> bytes:
+    """What `seal_material` sealed. Raises SealError."""
+    return ring.open(_PURPOSE, sealed, _bound_to(key_arn, material_id))
+
+
 def _load(transaction: Transaction, environment: Environment, arn: str) -> Key | None:
     row = transaction.one(select(tables.key).where(tables.key.c.arn == arn))
     if row is None:
         return None
     held = transaction.all(select(tables.material).where(tables.material.c.key_arn == arn))
     materials = {
-        each.id: environment.ring.open(_PURPOSE, each.sealed, _bound_to(arn, each.id))
+        each.id: open_material(environment.ring, arn, each.id, each.sealed)
         for each in held
         if each.sealed is not None
     }
