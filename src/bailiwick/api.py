@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Executable, Row
@@ -352,3 +352,14 @@ def nothing(call: Call, request: Any) -> Target:
 def anyone(call: Call, request: Any) -> Target:
     """The target of an operation that is open to every verified caller, whatever its policies say."""
     return Target(account=call.account, rule=Rule.NONE)
+
+
+class Later(NamedTuple):
+    """A service that is loaded when it is first asked for."""
+
+    name: str
+    loading: Callable[[str], Service]
+
+    def load(self) -> Service:
+        """The service."""
+        return self.loading(self.name)

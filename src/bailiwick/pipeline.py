@@ -13,6 +13,7 @@ end of this file.
 
 from __future__ import annotations
 
+import threading
 import typing
 from collections.abc import Callable, Collection
 from typing import Any
@@ -21,7 +22,7 @@ import msgspec
 import structlog
 
 from bailiwick import api
-from bailiwick.api import ApiError, Call, Caller, Environment, Operation, Service, Target
+from bailiwick.api import ApiError, Call, Caller, Environment, Later, Operation, Service, Target
 from bailiwick.authorization import Authorizer
 from bailiwick.core import errors, ids
 from bailiwick.core.bounded import Use
@@ -114,13 +115,15 @@ class Pipeline:
 
     def __init__(
         self,
-        services: Collection[Service],
+        services: Collection[Service | Later],
         environment: Environment,
         store: Store,
         directory: Directory,
         audit: Callable[[Event], None],
     ) -> None:
-        """Register every operation of `services`; `audit` takes each event and must not fail.
+        """Register every operation of `services`, of those for later when they are first asked for.
+
+        `audit` takes each event and must not fail.
 
         Raises ValueError for an operation that its service model does not have, for an unsigned one that
         does not say who its caller is (`by=`), and for a signed one that does.
@@ -131,17 +134,32 @@ class Pipeline:
         self.audit = audit
         self._authorizer = Authorizer()
         self._forwarder = Forwarder()
-        self.routes: dict[tuple[str, str], Route] = {
-            (service.name, operation.name): _route(service, operation)
-            for service in services
-            for operation in service.operations.values()
-        }
-        self._refusals = {
-            (service.name, name): reason for service in services for name, reason in service.refusals.items()
-        }
-        for service, name in self._refusals:
-            if name not in models.service(service).operations:
-                raise ValueError(f"{service}:{name} is not in its service model")
+        self.routes: dict[tuple[str, str], Route] = {}
+        self._refusals: dict[tuple[str, str], str] = {}
+        self._later = {service.name: service for service in services if isinstance(service, Later)}
+        self._loading = threading.Lock()
+        for service in services:
+            if isinstance(service, Service):
+                self._register(service)
+
+    def _register(self, service: Service) -> None:
+        known = models.service(service.name).operations
+        for name in service.refusals:
+            if name not in known:
+                raise ValueError(f"{service.name}:{name} is not in its service model")
+        self._refusals.update({(service.name, name): reason for name, reason in service.refusals.items()})
+        self.routes.update(
+            {(service.name, name): _route(service, operation) for name, operation in service.operations.items()}
+        )
+
+    def route(self, service: str, operation: str) -> Route | None:
+        """The operation of a service, which is loaded at its first use."""
+        if service in self._later:
+            with self._loading:
+                if service in self._later:
+                    self._register(self._later[service].load())
+                    del self._later[service]  # only now: until then the others wait
+        return self.routes.get((service, operation))
 
     @property
     def remembered(self) -> Use:
@@ -162,7 +180,7 @@ class Pipeline:
             unproven = _api_error(error, request_id)
         try:
             model = identify(request, claim.service if claim else None)
-            route = self.routes.get((model.service, model.name))
+            route = self.route(model.service, model.name)
             if route is None:
                 raise self._not_offered(model.service, model.name)
         except ApiError as unknown:
@@ -235,7 +253,9 @@ class Pipeline:
 
     def through(self, call: Call, by: str, service: str, operation: str, request: Any) -> Any:
         """An operation of another service for the caller of `call`: what door.Door says."""
-        route = self.routes[service, operation]
+        route = self.route(service, operation)
+        if route is None:
+            raise self._not_offered(service, operation)
         inner = msgspec.structs.replace(
             call,
             operation=route.operation,

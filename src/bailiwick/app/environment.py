@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
+from bailiwick import services
 from bailiwick.app import company, home, issuer
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
@@ -29,8 +30,6 @@ from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
 from bailiwick.pipeline import Event, Pipeline
-from bailiwick.services import ALL
-from bailiwick.services.kms import last_use
 from bailiwick.store import Store, StoreError
 from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
@@ -65,7 +64,7 @@ class World:
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere
         self.observer = Observer(write, access_log=settings.access_log, slow=settings.slow_request)
-        self.pipeline = Pipeline(ALL, self.environment, store, self.directory, self.observer)
+        self.pipeline = Pipeline(services.LATER, self.environment, store, self.directory, self.observer)
         self._tracing = begin() if settings.traces else None
         self.exporters = exporters(settings, trail.shelf) if trail else []
         for exporter in self.exporters:
@@ -115,13 +114,16 @@ class World:
             ended = self._ended.wait(_USAGE_PAUSE)
             try:
                 self.directory.usage.flush(self.store)
-                last_use.flush(self.store, self.environment)
+                if self.environment.key_uses:
+                    from bailiwick.services.kms import last_use
+
+                    last_use.flush(self.store, self.environment)
             except StoreError as error:
                 log.warning("the last use of keys could not be noted", reason=str(error))
 
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
-            for chore in (chore for service in ALL for chore in service.chores):
+            for chore in (chore for service in services.ALL for chore in service.chores):
                 try:
                     with self.store.transaction(write=True) as transaction:
                         chore(transaction, self.environment, self.environment.now())
@@ -161,6 +163,7 @@ class Ephemeral(msgspec.Struct, frozen=True):
 def in_memory(settings: Settings) -> Ephemeral:
     """A new world in memory. Raises SettingsError for root credentials that cannot be read."""
     adopted = home.adopted_key(settings)
+    _ = services.ALL  # their tables are made now, for no migration makes them later
     ring, store = KeyRing(os.urandom(ROOT_KEY_BYTES)), Store.in_memory()
     with store.transaction(write=True) as transaction:
         deployment, root = home.begin(transaction, settings, ring, adopted)

@@ -24,8 +24,6 @@ from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
-from bailiwick.services.sts.saml import Asserted
-from bailiwick.services.sts.web_identity import Vouched
 from bailiwick.wire.refusal import form_of
 
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
@@ -162,7 +160,9 @@ def _parameters(event: Event) -> dict[str, Any] | None:
     if event.route is None:
         return None
     found = loggable(event.route.service, event.route.model.input, event.request)
-    return {**(found or {}), **event.caller.evidence} if isinstance(event.caller, Asserted | Vouched) else found
+    # What an assertion proves is told by its caller (in services/sts), whose class is not imported for this.
+    evidence = getattr(event.caller, "evidence", None)
+    return {**(found or {}), **evidence} if evidence else found
 
 
 def _taken(event: Event) -> str | None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bailiwick.app import logs
+from bailiwick.app import light, logs  # noqa: F401  (light comes first, for what its import does)
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.serve import serve as run_server

@@ -1,12 +1,29 @@
-"""The services, one folder each, all built of the same few files. ALL is the only list of them."""
+"""The services, one folder each, all built of the same few files. NAMES is the only list of them.
+
+A service is imported when it is first asked for: a third of a start went into services that nobody had called yet.
+"""
 
 from __future__ import annotations
 
-from bailiwick.services.accessanalyzer import accessanalyzer
-from bailiwick.services.cloudtrail import cloudtrail
-from bailiwick.services.iam import iam
-from bailiwick.services.kms import kms
-from bailiwick.services.organizations import organizations
-from bailiwick.services.sts import sts
+from importlib import import_module
 
-ALL = (accessanalyzer, cloudtrail, iam, kms, organizations, sts)
+from bailiwick.api import Later, Service
+
+NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "sts")
+
+
+def load(name: str) -> Service:
+    """The service of this name, with every operation registered."""
+    service: Service = getattr(import_module(f"{__name__}.{name}"), name)
+    return service
+
+
+LATER = tuple(Later(name, load) for name in NAMES)
+"""Every service, to be loaded when it is needed."""
+
+
+def __getattr__(name: str) -> tuple[Service, ...]:
+    """ALL: every service, loaded."""
+    if name != "ALL":
+        raise AttributeError(name)
+    return tuple(map(load, NAMES))
