@@ -27,6 +27,7 @@ from bailiwick.app.settings import Settings
 from bailiwick.app.welcome import endpoint
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4.sign import sign
+from bailiwick.directory import service_principals
 
 _PATIENCE = 30.0  # seconds for the server to start, end, or answer
 
@@ -58,6 +59,17 @@ class Server:
         self.region = deployment.region
         self.root = Credentials(ephemeral.root.access_key_id, ephemeral.root.secret)
         self._port = port
+        self._world = ephemeral.world
+
+    def service(self, name: str) -> Credentials:
+        """Register a service principal, such as `backup.example.internal`; returns its access key.
+
+        Requests to it are signed for the first part of its name. Raises store.Duplicate for one that is taken.
+        """
+        world = self._world
+        with world.store.transaction(write=True) as transaction:
+            made = service_principals.create(transaction, world.environment, name, name.partition(".")[0])
+        return Credentials(*made[1])
 
     def client(
         self,

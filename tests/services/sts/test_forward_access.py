@@ -256,6 +256,45 @@ def test_a_service_that_was_deleted_keeps_nothing(world: World, alice: dict[str,
     assert refusal(client.list_keys)[0] == "UnrecognizedClientException"
 
 
+@pytest.mark.parametrize(
+    ("resource", "condition", "allowed"),
+    [
+        ("role/Loader", {"StringEquals": {"iam:PassedToService": REDSHIFT}}, True),
+        ("role/*", {"ArnLike": {"iam:AssociatedResourceArn": "arn:aws:redshift:*:*:cluster:*"}}, True),
+        ("role/Loader", {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}, False),
+        ("role/Other", {}, False),
+    ],
+)
+def test_a_role_is_passed(
+    world: World, alice: dict[str, str], resource: str, condition: Any, allowed: bool
+) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}"
+    world.client("iam").create_role(RoleName="Loader", AssumeRolePolicyDocument=trusts({"Service": REDSHIFT}))
+    put(world, allow("iam:PassRole", f"{arn}:{resource}", Condition=condition))
+    iam = world.client("iam", session_of(forward(world, world.service(REDSHIFT), asked(world, alice))))
+    what = {
+        "RoleArn": f"{arn}:role/Loader",
+        "AssociatedResourceArn": f"arn:aws:redshift:us-east-1:{ACCOUNT}:cluster:c",
+    }
+    if allowed:
+        iam.pass_role(**what)
+    else:
+        code, text = refusal(iam.pass_role, **what)
+        assert code == "AccessDenied"
+        assert f"iam:PassRole on resource: {arn}:role/Loader" in text
+
+
+def test_what_cannot_be_passed(world: World, alice: dict[str, str]) -> None:
+    put(world, allow("iam:PassRole"))
+    iam = world.client("iam", session_of(forward(world, world.service(REDSHIFT), asked(world, alice))))
+    for account, name in ((ACCOUNT, "Missing"), ("210987654321", "Loader")):
+        code, _ = refusal(iam.pass_role, RoleArn=f"arn:aws:iam::{account}:role/{name}")
+        assert code == "NoSuchEntity"
+    world.client("iam").create_role(RoleName="Loader", AssumeRolePolicyDocument=trusts({"Service": REDSHIFT}))
+    code, text = refusal(world.client("iam", alice).pass_role, RoleArn=f"arn:aws:iam::{ACCOUNT}:role/Loader")
+    assert (code, "forward access session" in text) == ("InvalidInput", True)
+
+
 # -- What is written down ---------------------------------------------------------------------------------
 
 

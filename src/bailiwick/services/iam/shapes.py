@@ -958,6 +958,11 @@ class ListVirtualMFADevicesRequest(Struct, frozen=True, kw_only=True, omit_defau
     MaxItems: maxItemsType | None = None
 
 
+class PassRoleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    RoleArn: arnType
+    AssociatedResourceArn: arnType | None = None
+
+
 accountPropertyKeyType = Annotated[
     str, Meta(min_length=1, max_length=50, pattern="(?a)^(?:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z")
 ]
