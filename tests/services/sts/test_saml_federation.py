@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +24,7 @@ from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.directory import tables
 from bailiwick.services.sts.saml import forget_what_has_expired
 from bailiwick.services.sts.tables import redeemed
+from bailiwick.store import Store
 from saml_idp import AWS, IdentityProvider, rsa_key
 from world import ACCOUNT, World
 
@@ -45,8 +49,8 @@ class House:
 
     clock: Clock  # of the test that runs
 
-    def __init__(self, trust_policy: str = "", **provider: Any) -> None:
-        self.world = World(self.clock)
+    def __init__(self, trust_policy: str = "", store: Store | None = None, **provider: Any) -> None:
+        self.world = World(self.clock, store)
         self.idp = IdentityProvider()
         self.iam = self.world.client("iam")
         self.iam.create_saml_provider(Name="idp", SAMLMetadataDocument=self.idp.metadata, **provider)
@@ -145,6 +149,29 @@ def test_an_assertion_is_good_for_one_session() -> None:
     assert code == "InvalidIdentityToken"
     assert "used before" in text
     assert [line["check"] for line in logs] == ["replay"]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_of_two_who_redeem_an_assertion_at_once_one_gets_a_session(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if database == "sqlite":
+        place: Any = tmp_path
+    else:
+        place = request.getfixturevalue("postgres_server").new_database()
+    with closing(Store(place)) as store:
+        house = House(store=store)
+        response = house.response()
+
+        def redeem(_: int) -> str:
+            try:
+                return str(house.call(response)["Subject"])
+            except ClientError as error:
+                return str(error.response["Error"]["Code"])
+
+        with ThreadPoolExecutor(4) as pool:
+            outcomes = sorted(pool.map(redeem, range(4)))
+    assert outcomes == ["InvalidIdentityToken"] * 3 + ["alice"]
 
 
 def test_a_refused_one_is_not_used_up() -> None:
