@@ -88,6 +88,36 @@ def test_a_person_comes_in_and_uses_a_key(world: World, sts: Any) -> None:
     assert "assumed-role/staff/bob" in message
 
 
+def test_a_session_knows_whose_it_is(world: World, sts: Any) -> None:
+    whose = {
+        "StringEquals": {"ldap:username": "alice", "ldap:dn": f"uid=alice,{PEOPLE}", "ldap:provider": "company"}
+    }
+    for role in ("admin", "staff"):
+        world.client("iam").put_role_policy(
+            RoleName=role, PolicyName="p", PolicyDocument=document(allow("kms:ListKeys", Condition=whose))
+        )
+    assert world.client("kms", session_of(come_in(sts))).list_keys()["Keys"] == []
+    bob = session_of(come_in(sts, "bob", "bob's password"))
+    assert refusal(world.client("kms", bob).list_keys)[0] == "AccessDeniedException"
+
+
+def test_groups_that_are_none_are_no_value(fake: FakeDirectory, tmp_path: Path) -> None:
+    rule = f'[[rule]]\nroles = ["{arn("staff")}"]\n'
+    people = Company(read(mapping(tmp_path, fake.url(), rest=rule), Path.read_bytes))
+    world = World(people=people)
+    iam, sts = world.client("iam"), world.client("sts")
+    fake.entries[f"uid=dora,{PEOPLE}"] = {"uid": ["dora"], "userPassword": ["dora's"]}
+    without, within = (
+        trusts(FEDERATED, ACTIONS, Condition={"Null": {"ldap:groups": x}}) for x in ("true", "false")
+    )
+    iam.create_role(RoleName="staff", AssumeRolePolicyDocument=without)
+    assert come_in(sts, "dora", "dora's")["Credentials"]
+    iam.update_assume_role_policy(RoleName="staff", PolicyDocument=within)
+    assert refusal(come_in, sts=sts, user="dora", password="dora's")[0] == "AccessDenied"
+    assert come_in(sts)["Credentials"]
+    people.close()
+
+
 def test_which_role(sts: Any) -> None:
     assert ":assumed-role/staff/" in come_in(sts, RoleArn=arn("staff"))["AssumedRoleUser"]["Arn"]
     assert ":assumed-role/app-one/" in come_in(sts, RoleArn=arn("app-one"))["AssumedRoleUser"]["Arn"]

@@ -42,10 +42,9 @@ class Company:
 
         Raises DirectoryUnavailable where the directory cannot tell.
         """
-        if (
-            not (0 < len(user) <= _LONGEST_NAME and 0 < len(password) <= _LONGEST_PASSWORD)
-            or "\0" in user + password
-        ):
+        if not (0 < len(user) <= _LONGEST_NAME and 0 < len(password) <= _LONGEST_PASSWORD):
+            return None
+        if not user.isprintable() or "\0" in password:  # the name is also logged, where a line is a line
             return None
         if self.configuration.find_user is None:
             return self._by_template(user, password)

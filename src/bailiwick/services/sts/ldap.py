@@ -161,8 +161,7 @@ def _known(call: Call, request: AssumeRoleWithLDAPIdentityRequest, identity: Ide
         "ldap:dn": identity.subject,
         "ldap:provider": identity.provider,
         "ldap:username": identity.name,
-        "ldap:groups": identity.groups,
-        "ldap:groupnames": tuple(dict.fromkeys(map(common_name, identity.groups))),
+        **_of_groups(identity),
         **({"ldap:mail": identity.mail} if identity.mail else {}),
         "aws:federatedprovider": provider,
         "aws:principaltype": "LDAPUser",
@@ -176,6 +175,14 @@ def _known(call: Call, request: AssumeRoleWithLDAPIdentityRequest, identity: Ide
         grants=grants,
         role=role,
     )
+
+
+def _of_groups(identity: Identity) -> dict[str, Value]:
+    """The condition keys of her groups; they are absent if she is in none."""
+    if not identity.groups:
+        return {}
+    called = tuple(dict.fromkeys(map(common_name, identity.groups)))
+    return {"ldap:groups": identity.groups, "ldap:groupnames": called}
 
 
 def _source_identity(caller: Known) -> str:
