@@ -28,6 +28,7 @@ from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
 from bailiwick.app.cli_policy import policy
+from bailiwick.app.cli_root_key import root_key
 from bailiwick.app.cli_service import service
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, directory, say
 from bailiwick.app.cli_support import number as number_of
@@ -50,6 +51,7 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
 app.add_typer(kms, name="kms")
+app.add_typer(root_key, name="root-key")
 app.command()(backup)
 app.command()(restore)
 app.add_typer(audit_commands, name="audit")

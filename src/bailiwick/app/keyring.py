@@ -2,8 +2,9 @@
 
 Looked for in this order (facts/crypto-notes.md section 3.1): the environment variable BAILIWICK_ROOT_KEY, a
 credential of the service manager (`bailiwick-root-key` in $CREDENTIALS_DIRECTORY), the file `root.key` in the
-data folder. It is 32 bytes, raw or in base64. The database keeps a value sealed under it: so a wrong root key is
-told apart from a damaged database, and before anything is served.
+data folder. It is 32 bytes, raw or in base64; or several in base64, one a line, of which the first seals and all
+open (rekey.py). The database keeps a value sealed under it: so a wrong root key is told apart from a damaged
+database, and before anything is served.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import binascii
 from collections.abc import MutableMapping
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from bailiwick.api import Transaction
@@ -29,6 +31,10 @@ FILE = "root.key"
 _CREDENTIAL = "bailiwick-root-key"
 _CHECK = "key-ring.check"
 _CHECK_PURPOSE = "deployment-check"
+_PINNED, _NEXT = "key-ring.pinned", "key-ring.next"
+LASTING = ("audit-digests", "kms-imported-material")
+"""The purposes whose MACs outlive a root: who signs the audit trail, and which imported material was the same."""
+
 _CHECK_TEXT = b"this is the root key of this deployment"
 
 
@@ -45,13 +51,13 @@ def find(folder: Path, environment: MutableMapping[str, str]) -> KeyRing | None:
     try:
         if given is not None:
             log.warning("the root key came by the environment, which other processes of this user can read")
-            return KeyRing(_parsed(given.encode(), ROOT_KEY_VARIABLE))
+            return KeyRing(*parsed(given.encode(), ROOT_KEY_VARIABLE))
         if credentials := environment.get("CREDENTIALS_DIRECTORY"):
             credential = Path(credentials) / _CREDENTIAL
             if credential.exists():
                 # systemd gives the service user access through the group or an access list.
-                return KeyRing(_parsed(read_private(credential, forbidden=0o037), str(credential)))
-        return KeyRing(_parsed(read_private(folder / FILE), str(folder / FILE)))
+                return KeyRing(*parsed(read_private(credential, forbidden=0o037), str(credential)))
+        return KeyRing(*parsed(read_private(folder / FILE), str(folder / FILE)))
     except FileNotFoundError:
         return None
     except UnsafeFile as error:
@@ -63,7 +69,7 @@ def find(folder: Path, environment: MutableMapping[str, str]) -> KeyRing | None:
 def of_file(path: Path) -> KeyRing:
     """The key ring whose root key is in this file. Raises RootKeyError."""
     try:
-        return KeyRing(_parsed(read_private(path), str(path)))
+        return KeyRing(*parsed(read_private(path), str(path)))
     except UnsafeFile as error:
         raise RootKeyError(str(error)) from None
     except OSError as error:
@@ -83,6 +89,28 @@ def imprint(transaction: Transaction, ring: KeyRing, entropy: Entropy) -> None:
     facts.put(transaction, _CHECK, f"{ring.primary}:{base64.b64encode(sealed).decode()}")
 
 
+def sealing_root(transaction: Transaction) -> str:
+    """The id of the root key that the database says it is sealed under."""
+    return (facts.get(transaction, _CHECK) or "").partition(":")[0]
+
+
+def pin(transaction: Transaction, ring: KeyRing, entropy: Entropy) -> None:
+    """Keep, sealed under the primary root, the keys of what outlives a root: MACs that are compared for years."""
+    kept = {purpose: key.hex() for purpose, key in ring.keys_to_pin(*LASTING).items()}
+    sealed = ring.seal(_PINNED, msgspec.json.encode(kept), entropy)
+    facts.put(transaction, _PINNED, base64.b64encode(sealed).decode())
+
+
+def announce(transaction: Transaction, root: str) -> None:
+    """Have the database know which root key is to come: its id."""
+    facts.put(transaction, _NEXT, root)
+
+
+def announced(transaction: Transaction) -> str | None:
+    """The id of the root key that was announced last."""
+    return facts.get(transaction, _NEXT)
+
+
 def check(transaction: Transaction, ring: KeyRing) -> None:
     """Raises RootKeyError unless `ring` opens what the database was sealed under."""
     found = facts.get(transaction, _CHECK)
@@ -91,6 +119,7 @@ def check(transaction: Transaction, ring: KeyRing) -> None:
     needed, _, sealed = found.partition(":")
     try:
         if ring.open(_CHECK_PURPOSE, base64.b64decode(sealed)) == _CHECK_TEXT:
+            _take_up_pinned(transaction, ring)
             return
     except (SealError, binascii.Error):
         pass
@@ -102,13 +131,21 @@ def check(transaction: Transaction, ring: KeyRing) -> None:
     )
 
 
-def _parsed(data: bytes, where: str) -> bytes:
+def _take_up_pinned(transaction: Transaction, ring: KeyRing) -> None:
+    found = facts.get(transaction, _PINNED)
+    if found is not None:
+        kept = msgspec.json.decode(ring.open(_PINNED, base64.b64decode(found)), type=dict[str, str])
+        ring.pin({purpose: bytes.fromhex(key) for purpose, key in kept.items()})
+
+
+def parsed(data: bytes, where: str) -> list[bytes]:
+    """The root keys in the bytes of a file or variable, which `where` names. Raises RootKeyError."""
     if len(data) == ROOT_KEY_BYTES:
-        return data
+        return [data]
     try:
-        key = base64.b64decode(data.removesuffix(b"\n"), validate=True)
+        keys = [base64.b64decode(line, validate=True) for line in data.removesuffix(b"\n").split(b"\n")]
     except binascii.Error:
-        key = b""
-    if len(key) != ROOT_KEY_BYTES:
+        keys = [b""]
+    if any(len(key) != ROOT_KEY_BYTES for key in keys):
         raise RootKeyError(f"{where} does not hold a root key: 32 bytes, raw or in base64, and nothing else")
-    return key
+    return keys

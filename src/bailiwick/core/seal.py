@@ -42,6 +42,7 @@ class KeyRing:
         self._roots: Mapping[bytes, bytes] = {_root_id(root): root for root in reversed(roots)}
         self._primary = _root_id(roots[0])
         self._purposes: dict[tuple[bytes, str], bytes] = {}
+        self._pinned: dict[str, bytes] = {}
 
     @property
     def primary(self) -> str:
@@ -67,8 +68,23 @@ class KeyRing:
             raise SealError("the sealed value does not open") from None
 
     def mac(self, purpose: str, message: bytes) -> bytes:
-        """HMAC-SHA256 of `message` under the primary root's key for `purpose`: 32 bytes."""
-        return hmac.digest(self._purpose_key(self._primary, purpose), message, "sha256")
+        """HMAC-SHA256 of `message` under the key for `purpose`, the primary root's unless pinned: 32 bytes."""
+        key = self._pinned.get(purpose) or self._purpose_key(self._primary, purpose)
+        return hmac.digest(key, message, "sha256")
+
+    def pin(self, keys: Mapping[str, bytes]) -> None:
+        """Have these purposes keep the keys that they had under an earlier root, for what outlives it."""
+        self._pinned.update(keys)
+
+    def keys_to_pin(self, *purposes: str) -> dict[str, bytes]:
+        """What `mac` uses for these purposes now, which is secret."""
+        return {each: self._pinned.get(each) or self._purpose_key(self._primary, each) for each in purposes}
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The ids of all root keys, the primary first."""
+        others = (each.hex() for each in self._roots if each != self._primary)
+        return (self.primary, *others)
 
     def derive(self, root: str, purpose: str, salt: bytes) -> bytes:
         """A key of 32 bytes for one use, under the root of this id. Raises SealError if it is not in the ring."""
