@@ -1,6 +1,6 @@
 """Session tokens: sizes, root keys that were replaced, and that no other token opens.
 
-BAILIWICK_TEST_TOKENS=1000000 tries as many altered, spliced and random ones as that.
+TEST_SESSION_TOKENS=1000000 tries as many altered, spliced and random ones as that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bailiwick.services.sts.session_policies import SessionPolicies
 from bailiwick.services.sts.session_tags import SessionTags
 from bailiwick.services.sts.shapes import PackedPolicyTooLargeException
 
-COUNT = int(os.environ.get("BAILIWICK_TEST_TOKENS", "3000"))
+COUNT = int(os.environ.get("TEST_SESSION_TOKENS", "3000"))
 RING = KeyRing(b"r" * 32)
 PLAIN = Session(
     SessionKind.ROLE, ACCOUNT, "AROA" + "Q" * 17, "ASIA" + "Q" * 16, "s" * 40, 1, 3601, name="someone@x"

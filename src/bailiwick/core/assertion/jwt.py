@@ -35,7 +35,7 @@ _RSA_BITS = range(2048, 8193)
 _EXPONENT_BITS = 33
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _MAX_WITHOUT_ID = 10  # how many keys are tried for a token that names none
-_MAX_NAME = 255
+_MAX_NAME, _MAX_LISTED = 255, 20  # what of a token stays with the session must be short
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -232,15 +232,22 @@ def _check_forms(claims: dict[str, Any]) -> None:
         value = claims.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME:
             raise TokenRefused("form", f"Missing a required claim: {name}")
-    audience = claims.get("aud")
-    named = [audience] if isinstance(audience, str) else audience
-    if not isinstance(named, list) or not named or not all(isinstance(each, str) for each in named):
+    if "aud" not in claims:
         raise TokenRefused("form", "Missing a required claim: aud")
-    if not isinstance(claims.get("azp", ""), str):
+    for name in ("aud", "amr"):
+        given = claims.get(name, "")
+        listed = [given] if isinstance(given, str) else given
+        if not isinstance(listed, list) or not 0 < len(listed) <= _MAX_LISTED or not all(map(_is_name, listed)):
+            raise TokenRefused("form", f"The claim {name} must be one text or a few")
+    if not _is_name(claims.get("azp", "")):
         raise TokenRefused("form", "The claim azp must be text")
     for name in ("exp", "iat", "nbf"):
         if (name in claims or name != "nbf") and type(claims.get(name)) is not int:
             raise TokenRefused("form", f"Missing a required claim: {name}")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_NAME
 
 
 def _object(part: str) -> dict[str, Any]:

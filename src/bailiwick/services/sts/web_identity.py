@@ -43,20 +43,24 @@ _LONGEST_ID = 256
 
 
 class Vouched(Caller, frozen=True):
-    """A caller for whom a token speaks: with that token, and what it says of tags and source identity."""
+    """A caller for whom a token speaks: of what issuer, for whom, and what it gives to the session.
 
-    token: Token | None = None
+    `roles` are those that the token itself names, None if it names none. The token is not kept.
+    """
+
+    issuer: str = ""
+    audience: str = ""
+    roles: tuple[str, ...] | None = None
     passed: claims.Passed = claims.NOTHING
+    evidence: dict[str, str] = msgspec.field(default_factory=dict)
 
-    @property
-    def evidence(self) -> dict[str, str]:
-        """What the audit trail tells of the token: its id, or where it has none, its SHA-256."""
-        if self.token is None:
-            return {}
-        named = self.token.claims.get("jti")
-        if isinstance(named, str) and 0 < len(named) <= _LONGEST_ID:
-            return {"webIdentityTokenID": named}
-        return {"webIdentityTokenSHA256": hashlib.sha256(self.token.text.encode()).hexdigest()}
+
+def _evidence(token: Token) -> dict[str, str]:
+    """What the audit trail tells of the token: its id, or where it has none, its SHA-256."""
+    named = token.claims.get("jti")
+    if isinstance(named, str) and 0 < len(named) <= _LONGEST_ID:
+        return {"webIdentityTokenID": named}
+    return {"webIdentityTokenSHA256": hashlib.sha256(token.text.encode()).hexdigest()}
 
 
 def bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Vouched:
@@ -101,9 +105,8 @@ def role_for_bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Ta
     if passed.source_identity:
         context["sts:sourceidentity"] = passed.source_identity
     context |= session_tags.context({tag.Key: tag.Value for tag in passed.tags}, passed.transitive)
-    roles = caller.token.claims.get("roles") if caller.token else None
-    if isinstance(roles, list):
-        context["sts:roleauthorizedbyidp"] = "true" if request.RoleArn in roles else "false"
+    if caller.roles is not None:
+        context["sts:roleauthorizedbyidp"] = "true" if request.RoleArn in caller.roles else "false"
     target = Target(
         account=parsed(request.RoleArn).account,
         arn=request.RoleArn,
@@ -125,8 +128,7 @@ def assume_role_with_web_identity(
 ) -> shapes.AssumeRoleWithWebIdentityResponse:
     role, caller = found.role, call.caller
     assert isinstance(caller, Vouched), "the token was read"
-    assert caller.token is not None, "the token was read"
-    token, passed = caller.token, caller.passed
+    passed = caller.passed
     seconds = duration(call, request.DurationSeconds, role)
     tags = session_tags.combined(caller, passed.tags, passed.transitive)
     policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
@@ -144,14 +146,14 @@ def assume_role_with_web_identity(
     )
     return shapes.AssumeRoleWithWebIdentityResponse(
         Credentials=issue(call, session),
-        SubjectFromWebIdentityToken=token.subject,
+        SubjectFromWebIdentityToken=caller.user_id,
         AssumedRoleUser=shapes.AssumedRoleUser(
             AssumedRoleId=f"{role.id}:{session.name}",
             Arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
         ),
         PackedPolicySize=packed,
-        Provider=token.issuer,
-        Audience=token.audience,
+        Provider=caller.issuer,
+        Audience=caller.audience,
         SourceIdentity=session.source_identity or None,
     )
 
@@ -174,8 +176,17 @@ def _vouched(call: Call, provider: OidcProvider, token: Token, passed: claims.Pa
         "aws:principaltype": "WebIdentityUser",
         "aws:userid": token.subject,
     }
+    roles = token.claims.get("roles")
     return Vouched(
-        principal, user_id=token.subject, name=token.subject, context=context, token=token, passed=passed
+        principal,
+        user_id=token.subject,
+        name=token.subject,
+        context=context,
+        issuer=token.issuer,
+        audience=token.audience,
+        roles=tuple(str(role) for role in roles) if isinstance(roles, list) else None,
+        passed=passed,
+        evidence=_evidence(token),
     )
 
 
