@@ -1,4 +1,4 @@
-"""The README's walk, run as pasted into bash with the real `aws` CLI against a server on a fresh data folder."""
+"""The walks of the README and of docs/cross-account.md, run as pasted into bash with the real `aws` CLI against a server on a fresh data folder."""
 
 from __future__ import annotations
 
@@ -42,14 +42,18 @@ def shown_in(expected: str, output: str) -> bool:
 @pytest.mark.clients
 @pytest.mark.slow
 @pytest.mark.parametrize("aws", aws_clis())
-def test_the_walk_as_pasted(server: ServerProcess, aws: str, tmp_path: Path) -> None:
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
-    assert len(blocks) >= 7
+@pytest.mark.parametrize(("document", "least"), [("README.md", 7), ("docs/cross-account.md", 5)])
+def test_the_walk_as_pasted(server: ServerProcess, aws: str, document: str, least: int, tmp_path: Path) -> None:
+    blocks = BLOCK.findall((ROOT / document).read_text())
+    assert len(blocks) >= least
     (tmp_path / "bin").mkdir()
     flag = "" if version(aws) >= (2, 13) or (1, 29) <= version(aws) < (2,) else "--endpoint-url " + server.endpoint
     wrapper = tmp_path / "bin" / "aws"
     wrapper.write_text(f'#!/bin/sh\nexec {aws} {flag} "$@"\n')
     wrapper.chmod(0o755)
+    own = tmp_path / "bin" / "bailiwick"
+    own.write_text(f'#!/bin/sh\nexec {sys.executable} -m bailiwick "$@"\n')
+    own.chmod(0o755)
     mark = "=== end of block ==="
     script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks)
     done = subprocess.run(
