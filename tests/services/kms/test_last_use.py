@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -72,3 +73,35 @@ def test_an_older_deployment_says_since_when_it_knows(world: World, kms: Any, ke
         settings.put(transaction, last_use.SINCE, str(world.now() + 1000))
     told = kms.get_key_last_usage(KeyId=key)
     assert told["TrackingStartDate"] > told["KeyCreationDate"]
+
+
+def test_a_policy_may_ask_for_how_long_a_key_was_not_used(world: World, kms: Any, key: str) -> None:
+    iam = world.client("iam")
+    iam.create_user(UserName="u")
+    statement = {"Effect": "Allow", "Action": "kms:DisableKey", "Resource": "*"} | {
+        "Condition": {"NumericGreaterThanEquals": {"kms:TrailingDaysWithoutKeyUsage": "90"}}
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=policy)
+    user = world.client("kms", world.keys_of("u"))
+    assert refusal(user.disable_key, KeyId=key)[0] == "AccessDeniedException"
+    for days, allowed in ((89.9, False), (90.1, True)):
+        world.environment.key_uses[key] = ("Encrypt", world.now() - days * 86400, "r")
+        if allowed:
+            user.disable_key(KeyId=key)
+        else:
+            assert refusal(user.disable_key, KeyId=key)[0] == "AccessDeniedException"
+
+
+def test_a_dry_run_without_a_ciphertext(kms: Any, key: str) -> None:
+    dry: dict[str, Any] = {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    would = "DryRunOperationException"
+    assert refusal(kms.decrypt, KeyId=key, **dry)[0] == would
+    assert refusal(kms.decrypt, KeyId=key, CiphertextBlob=b"no ciphertext", **dry)[0] == would
+    assert refusal(kms.re_encrypt, SourceKeyId=key, DestinationKeyId=key, **dry)[0] == would
+    assert refusal(kms.decrypt, **dry)[0] == "ValidationException"
+    assert refusal(kms.re_encrypt, DestinationKeyId=key, **dry)[0] == "ValidationException"
+    no_dry_run = {"DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    assert refusal(kms.decrypt, KeyId=key, **no_dry_run)[0] == "ValidationException"
+    kms.disable_key(KeyId=key)
+    assert refusal(kms.decrypt, KeyId=key, **dry)[0] == "DisabledException"

@@ -15,7 +15,7 @@ from bailiwick.services.kms import algorithms, ciphertext, grants, shapes, specs
 from bailiwick.services.kms.algorithms import DoesNotOpen, Unusable
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_modifiers, check_recipient, done, is_short
+from bailiwick.services.kms.requesting import check_dry_run, check_recipient, done, ignores_ciphertext, is_short
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidCiphertextException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
@@ -38,9 +38,10 @@ def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.Encr
 def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.DecryptResponse:
     grants.check_tokens(call, request.GrantTokens)
     check_recipient(request.Recipient)
-    check_modifiers(request.DryRunModifiers)
     algorithm = _checked(key, "Decrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     states.check("Decrypt", key)
+    if ignores_ciphertext(request):
+        check_dry_run(request.DryRun)
     plaintext, material_id = _decrypted(key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext)
     done(call, request.DryRun, key)
     return shapes.DecryptResponse(
@@ -52,12 +53,13 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
 def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, Key]) -> shapes.ReEncryptResponse:
     source, destination = record
     grants.check_tokens(call, request.GrantTokens)
-    check_modifiers(request.DryRunModifiers)
     old, new = request.SourceEncryptionContext, request.DestinationEncryptionContext
     opening = _checked(source, "ReEncrypt", request.SourceEncryptionAlgorithm, old)
     sealing = _checked(destination, "ReEncrypt", request.DestinationEncryptionAlgorithm, new)
     states.check("ReEncrypt", source)
     states.check("ReEncrypt", destination)
+    if ignores_ciphertext(request):
+        check_dry_run(request.DryRun)
     plaintext, material_id = _decrypted(source, opening, request.CiphertextBlob or b"", old)
     blob = _encrypted(call, destination, sealing, plaintext, new)
     done(call, request.DryRun, source, destination)

@@ -53,7 +53,7 @@ def key_to_grant(call: Call, request: shapes.CreateGrantRequest) -> Target:
     child = Child(frozenset(request.Operations), constraints)
     context: dict[str, Value] = {
         "kms:grantoperations": tuple(request.Operations),
-        "kms:grantisforawsresource": "false",
+        "kms:grantisforawsresource": _is_for_aws(call),
     }
     for key, value in (
         ("kms:granteeprincipal", request.GranteePrincipal),
@@ -101,7 +101,9 @@ def create_grant(call: Call, request: shapes.CreateGrantRequest, key: Key) -> sh
 
 def key_with_grants(call: Call, request: Any) -> Target:
     """The key, by whose grants it is. The record is a Key."""
-    return targets.target_of(call, request.KeyId, Use(keys={"kms:grantisforawsresource": "false"}), aliases=False)
+    return targets.target_of(
+        call, request.KeyId, Use(keys={"kms:grantisforawsresource": _is_for_aws(call)}), aliases=False
+    )
 
 
 @kms.operation("ListGrants", on=key_with_grants)
@@ -230,6 +232,11 @@ def _constraints(given: shapes.GrantConstraints | None) -> Constraints:
     if given is None:
         return Constraints()
     return Constraints(given.EncryptionContextSubset, given.EncryptionContextEquals, given.SourceArn)
+
+
+def _is_for_aws(call: Call) -> str:
+    """Whether a service asks for the grant with the rights of its caller: a condition key."""
+    return "true" if call.caller.session is not None and call.caller.session.via else "false"
 
 
 def _constraint_type(constraints: Constraints) -> str | None:

@@ -23,6 +23,7 @@ from bailiwick.services.kms import (
     tables,
     tags,
 )
+from bailiwick.services.kms.last_use import key_to_stop
 from bailiwick.services.kms.records import (
     AWS_KMS,
     DISABLED,
@@ -178,7 +179,7 @@ def enable_key(call: Call, request: shapes.EnableKeyRequest, key: Key) -> None:
     _update(call, key, state=ENABLED)
 
 
-@kms.operation("DisableKey", on=key_named, writes=True)
+@kms.operation("DisableKey", on=key_to_stop, writes=True)
 def disable_key(call: Call, request: shapes.DisableKeyRequest, key: Key) -> None:
     states.check("DisableKey", key)
     _update(call, key, state=DISABLED)
@@ -192,7 +193,7 @@ def update_key_description(call: Call, request: shapes.UpdateKeyDescriptionReque
 
 def key_to_delete(call: Call, request: shapes.ScheduleKeyDeletionRequest) -> Target:
     """The key, with the waiting period as a condition key."""
-    target = key_named(call, request)
+    target = key_to_stop(call, request)
     days: dict[str, Value] = {
         "kms:schedulekeydeletionpendingwindowindays": str(request.PendingWindowInDays or _DEFAULT_WINDOW)
     }

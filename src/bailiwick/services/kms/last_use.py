@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
-from bailiwick.api import Call, Environment
+from bailiwick.api import Call, Environment, Target
+from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import shapes, tables
 from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.service import kms
@@ -20,6 +22,7 @@ SINCE = "kms.uses-since"
 """The fact that says from when on uses are noted, in a deployment that is older than that."""
 
 _CHUNK = 500
+_DAY = 86400
 
 
 @kms.operation("GetKeyLastUsage", on=key_named)
@@ -27,23 +30,43 @@ def get_key_last_usage(
     call: Call, request: shapes.GetKeyLastUsageRequest, key: Key
 ) -> shapes.GetKeyLastUsageResponse:
     """AWS's answer, but for the id of the event, which is in the audit trail under the request's id."""
+    used, use = shapes.KeyLastUsageData(), _last(call, key)
+    if use is not None:
+        used = shapes.KeyLastUsageData(Operation=use[0], Timestamp=use[1], KmsRequestId=use[2])
+    return shapes.GetKeyLastUsageResponse(
+        KeyId=key.id,
+        KeyLastUsage=used,
+        TrackingStartDate=_since(call, key),
+        KeyCreationDate=key.created,
+    )
+
+
+def key_to_stop(call: Call, request: shapes.DisableKeyRequest | shapes.ScheduleKeyDeletionRequest) -> Target:
+    """The key, with the days for which nobody has used it as a condition key; if never, since uses are noted."""
+    target = key_named(call, request)
+    if target.record is None:
+        return target
+    use = _last(call, target.record)
+    since = _since(call, target.record) if use is None else use[1]
+    days: dict[str, Value] = {"kms:trailingdayswithoutkeyusage": str(max(0, int((call.now - since) // _DAY)))}
+    return msgspec.structs.replace(target, context={**target.context, **days})
+
+
+def _last(call: Call, key: Key) -> tuple[str, float, str] | None:
+    """The last use of a key: operation, time, request id; what is not written yet is looked at too."""
     column = tables.last_use.c
     row = call.transaction.one(
         select(column.operation, column.time, column.request).where(column.key_arn == key.arn)
     )
-    uses = [tuple(row)] if row is not None else []
+    uses = [(row.operation, row.time, row.request)] if row is not None else []
     if noted := call.environment.key_uses.get(key.arn):
         uses.append(noted)
-    used = shapes.KeyLastUsageData()
-    if uses:
-        operation, time, request_id = max(uses, key=lambda use: use[1])
-        used = shapes.KeyLastUsageData(Operation=operation, Timestamp=time, KmsRequestId=request_id)
-    return shapes.GetKeyLastUsageResponse(
-        KeyId=key.id,
-        KeyLastUsage=used,
-        TrackingStartDate=max(key.created, float(settings.get(call.transaction, SINCE) or 0)),
-        KeyCreationDate=key.created,
-    )
+    return max(uses, key=lambda use: use[1], default=None)
+
+
+def _since(call: Call, key: Key) -> float:
+    """From when on uses of a key are noted."""
+    return max(key.created, float(settings.get(call.transaction, SINCE) or 0))
 
 
 def flush(store: Store, environment: Environment) -> None:

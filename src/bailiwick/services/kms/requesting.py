@@ -6,7 +6,7 @@ from bailiwick.api import Call, ValidationError
 from bailiwick.core.message import Request
 from bailiwick.services.kms import shapes
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.shapes import DryRunOperationException, UnsupportedOperationException
+from bailiwick.services.kms.shapes import DryRunOperationException
 
 
 def is_short(request: Request) -> bool:
@@ -28,10 +28,16 @@ def check_recipient(recipient: shapes.RecipientInfo | None) -> None:
         raise ValidationError("Recipient is not supported: no attestation roots are configured.")
 
 
-def check_modifiers(modifiers: object) -> None:
-    """Refuse what only dry runs have, and this server does not."""
-    if modifiers:
-        raise UnsupportedOperationException("DryRunModifiers are not supported yet.")
+def ignores_ciphertext(request: shapes.DecryptRequest | shapes.ReEncryptRequest) -> bool:
+    """Whether a dry run is to go without the ciphertext, of which nothing is asked then.
+
+    Raises ValidationError where it is no dry run.
+    """
+    if not request.DryRunModifiers:
+        return False
+    if not request.DryRun:
+        raise ValidationError("DryRunModifiers can only be used with DryRun.")
+    return True
 
 
 def check_dry_run(dry_run: bool | None) -> None:

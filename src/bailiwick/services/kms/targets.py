@@ -21,6 +21,7 @@ from bailiwick.services.kms import ciphertext, grants, managed, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.grants import Child
 from bailiwick.services.kms.records import Alias, Key
+from bailiwick.services.kms.requesting import ignores_ciphertext
 from bailiwick.services.kms.shapes import (
     IncorrectKeyException,
     InvalidArnException,
@@ -93,17 +94,18 @@ def key_to_seal_pair_with(call: Call, request: Any) -> Target:
 def key_to_decrypt_with(call: Call, request: Any) -> Target:
     """The key that a ciphertext names, or that KeyId names if it is given. The record is a Key."""
     use = encrypting(request.EncryptionContext, request.EncryptionAlgorithm)
+    if ignores_ciphertext(request):
+        return _of_no_blob(call, request.KeyId, "KeyId", use)
     return target_of_blob(call, request.CiphertextBlob, request.KeyId, use)
 
 
 def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
     """The key of the ciphertext and the key of the result. The record is the pair of them."""
-    source = target_of_blob(
-        call,
-        request.CiphertextBlob,
-        request.SourceKeyId,
-        encrypting(request.SourceEncryptionContext, request.SourceEncryptionAlgorithm, "ReEncryptFrom"),
-    )
+    use = encrypting(request.SourceEncryptionContext, request.SourceEncryptionAlgorithm, "ReEncryptFrom")
+    if ignores_ciphertext(request):
+        source = _of_no_blob(call, request.SourceKeyId, "SourceKeyId", use)
+    else:
+        source = target_of_blob(call, request.CiphertextBlob, request.SourceKeyId, use)
     destination = target_of(
         call,
         request.DestinationKeyId,
@@ -178,6 +180,12 @@ def target_of_blob(call: Call, blob: bytes | None, name: str | None, use: Use) -
             "or you are not allowed to access."
         )
     return target_of_key(call, key, use)
+
+
+def _of_no_blob(call: Call, name: str | None, member: str, use: Use) -> Target:
+    if name is None:
+        raise ValidationError(f"{member} is required where the ciphertext is ignored.")
+    return target_of(call, name, use)
 
 
 def alias_named(call: Call, name: str) -> tuple[Target, Alias | None]:
