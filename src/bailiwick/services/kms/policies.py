@@ -7,7 +7,7 @@ import json
 import msgspec
 from sqlalchemy import update
 
-from bailiwick.api import Call, Target, Transaction
+from bailiwick.api import Call, Target, Transaction, ValidationError
 from bailiwick.core import arn
 from bailiwick.core.errors import ArnError, PolicyError
 from bailiwick.core.policy.decide import Layers, decide
@@ -26,6 +26,7 @@ from bailiwick.services.kms.shapes import (
 from bailiwick.services.kms.targets import key_named
 
 DEFAULT_NAME = "default"
+_SHARED_NAME = "AWS_RAM"
 MAX_BYTES = 32768
 _STRANGERS = "Policy contains a statement with one or more invalid principals."
 _LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
@@ -85,6 +86,8 @@ def get_key_policy(call: Call, request: shapes.GetKeyPolicyRequest, key: Key) ->
 
 @kms.operation("PutKeyPolicy", on=key_and_policy, writes=True)
 def put_key_policy(call: Call, request: shapes.PutKeyPolicyRequest, key: Key) -> None:
+    if request.PolicyName == _SHARED_NAME:
+        raise ValidationError("The AWS_RAM policy can only be managed by the RAM service")
     _check_name(request.PolicyName)
     pins = checked(call, request.Policy, key.arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
     call.transaction.run(
