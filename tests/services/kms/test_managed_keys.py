@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from services_support import ACCOUNT, refusal
 from sqlalchemy import select
@@ -15,23 +14,23 @@ from bailiwick.services.kms import shapes, tables
 from world import REGION, World
 
 ALIAS = "alias/aws/secretsmanager"
-VIA = {"kms:viaservice": f"secretsmanager.{REGION}.amazonaws.com"}
+SECRETS, STORAGE = "secretsmanager.amazonaws.com", "s3.amazonaws.com"
 
 
-def through_service(world: World, operation: str, request: Any, via: dict[str, str] = VIA) -> Any:
-    """What the service does for the root user, who asked the service and not KMS."""
+def through_service(world: World, operation: str, request: Any, by: str = SECRETS) -> Any:
+    """What a service does for the root user, who asked the service and not KMS."""
     route = world.pipeline.routes["kms", operation]
-    caller = world.directory.credential(world.root["aws_access_key_id"], None, world.now()).caller
     call = Call(
         operation=route.operation,
-        caller=msgspec.structs.replace(caller, context={**caller.context, **via}),
+        caller=world.directory.credential(world.root["aws_access_key_id"], None, world.now()).caller,
         region=REGION,
         now=world.now(),
         request_id="r",
-        transaction=world.store.transaction(write=route.operation.changes(request)),
+        transaction=world.store.transaction(write=True),
         environment=world.environment,
     )
-    return world.pipeline.invoke(call, request)
+    with call.transaction:
+        return world.pipeline.through(call, by, "kms", operation, request)
 
 
 def test_asked_for_it_is_made_once(world: World, kms: Any) -> None:
@@ -47,7 +46,7 @@ def test_asked_for_it_is_made_once(world: World, kms: Any) -> None:
     assert policy["Id"] == "auto-secretsmanager-1"
     assert policy["Statement"][0]["Condition"]["StringEquals"] == {
         "kms:CallerAccount": ACCOUNT,
-        "kms:ViaService": VIA["kms:viaservice"],
+        "kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com",
     }
     elsewhere = world.client("kms", region="eu-west-1").describe_key(KeyId=ALIAS)["KeyMetadata"]
     assert elsewhere["KeyId"] != made["KeyId"]
@@ -76,8 +75,7 @@ def test_it_is_used_through_its_service_only(world: World, kms: Any) -> None:
     assert through_service(world, "Decrypt", shapes.DecryptRequest(CiphertextBlob=blob)).Plaintext == b"x"
     assert refusal(kms.decrypt, CiphertextBlob=blob)[0] == "AccessDeniedException"
     with pytest.raises(AccessDenied):
-        elsewhere = {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}
-        through_service(world, "Decrypt", shapes.DecryptRequest(CiphertextBlob=blob), elsewhere)
+        through_service(world, "Decrypt", shapes.DecryptRequest(CiphertextBlob=blob), STORAGE)
 
 
 @pytest.mark.parametrize(
