@@ -17,8 +17,8 @@ from sqlalchemy import create_engine
 
 import bailiwick.directory.credential_tables
 import bailiwick.directory.tables
-import bailiwick.services
 import bailiwick.trail.tables  # noqa: F401  (each declares its own)
+from bailiwick.services import ALL  # noqa: F401  (declares every table)
 from bailiwick.store import migrate
 from bailiwick.store.schema import metadata
 

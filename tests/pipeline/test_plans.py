@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from matrix_calls import CALLS
 from sqlalchemy import event
-from test_matrix import Scene
+from test_matrix import CALLS, Scene
 
 from bailiwick.store import Store
 from world import World
@@ -65,13 +64,14 @@ def test_no_statement_reads_a_whole_table(store: Store) -> None:
             f"{step}: {statement}"
             for statement, parameters in sent.items()
             for step in explain(connection, statement, parameters)
+            if not any(f" {table}" in step for table in SMALL)
         ]
     assert whole == [], "\n".join(whole)
 
 
 def call_everything(store: Store) -> None:
     scene = Scene(World(store=store))
-    last = sorted(CALLS, key=lambda name: ("Delete" in name or "Remove" in name, name))
+    last = sorted(set(CALLS) - {REPORT}, key=lambda name: ("Delete" in name or "Remove" in name, name))
     for name in last:
         scene.error(name, "admin")
         store.cache.clear()
@@ -85,10 +85,19 @@ def call_everything(store: Store) -> None:
     scene.world.directory.usage.flush(store)
 
 
+# Reads an account by its nature, when it is asked to, and keeps what it found.
+REPORT = "iam:GenerateCredentialReport"
+# A handful of rows in all, or for each account.
+SMALL = ("sts_outbound_key", "iam_account_alias", "org_handshake")
+_GIVEN = ("SCAN CONSTANT ROW", "SCAN anon_", "SCAN (subquery")
+
+
 def _sqlite(connection: Any, statement: str, parameters: Any) -> Iterator[str]:
     for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
-        whole = row.detail.startswith("SCAN") and "CONSTANT ROW" not in row.detail
-        of_account = row.detail.endswith("(account=?)") and " AND " in statement
+        # What a subquery gave is read whole; the steps of the subquery itself are told as well.
+        whole = row.detail.startswith("SCAN") and not row.detail.startswith(_GIVEN)
+        is_count = statement.startswith("SELECT count(*)")
+        of_account = row.detail.endswith("(account=?)") and " AND " in statement and not is_count
         if whole or of_account:
             yield row.detail
 

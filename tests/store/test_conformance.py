@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select
 
-import bailiwick.services  # noqa: F401  (declares every table)
 from bailiwick.directory import tables
+from bailiwick.services import ALL  # noqa: F401  (declares every table)
 from bailiwick.services.kms import tables as kms_tables
 from bailiwick.store import Aborted, Duplicate, Store, StoreUnavailable, Unstorable, settings, wal
 from bailiwick.store.sqlite import FILE

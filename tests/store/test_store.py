@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import create_engine, func, insert, inspect, select, text
 from sqlalchemy.pool import NullPool
 
-import bailiwick.services
 import bailiwick.trail.tables  # noqa: F401  (each declares its tables)
 from bailiwick.directory import tables
+from bailiwick.services import ALL  # noqa: F401  (declares every table)
 from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
 from bailiwick.store.schema import change, metadata
 from bailiwick.store.sqlite import FILE

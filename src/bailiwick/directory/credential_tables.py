@@ -75,7 +75,7 @@ mfa_device = Table(
     Column("sign_count", BigInteger),
     Column("certifications", Text),  # a JSON object, as GetMFADevice shows it
     Index("iam_mfa_device_owner", "owner_id"),
-    Index("iam_mfa_device_account", "account"),
+    Index("iam_mfa_device_of_account", "account", "serial"),
 )
 
 ssh_public_key = Table(

@@ -142,6 +142,7 @@ access_key = Table(
     Column("last_used_service", string(128)),
     Column("last_used_region", string(64)),
     Index("iam_access_key_owner", "owner_id"),
+    Index("iam_access_key_account", "account"),
 )
 
 tag = Table(

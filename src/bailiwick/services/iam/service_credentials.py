@@ -124,10 +124,10 @@ def list_service_specific_credentials(
     wanted: Select[Any] = (
         select(table, tables.user.c.name)
         .join(tables.user, tables.user.c.id == table.c.owner_id)
-        .where(table.c.account == call.account, table.c.id > paging.after(call, request.Marker))
+        .where(table.c.id > paging.after(call, request.Marker))
     )
-    if user is not None:
-        wanted = wanted.where(table.c.owner_id == user.id)
+    whose = table.c.account == call.account if user is None else table.c.owner_id == user.id
+    wanted = wanted.where(whose)
     if request.ServiceName is not None:
         wanted = wanted.where(table.c.service == _supported(request.ServiceName))
     rows = call.transaction.all(wanted.order_by(table.c.id).limit(paging.wanted(request.MaxItems)))

@@ -557,6 +557,8 @@ CREATE TABLE sts_redeemed (
 
 CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
 
+CREATE INDEX iam_access_key_account ON iam_access_key (account);
+
 CREATE INDEX iam_access_key_owner ON iam_access_key (owner_id);
 
 CREATE INDEX iam_attachment_use ON iam_attachment (account, policy_arn);
@@ -569,7 +571,7 @@ CREATE INDEX iam_login_profile_account ON iam_login_profile (account);
 
 CREATE INDEX iam_membership_user ON iam_membership (user_id);
 
-CREATE INDEX iam_mfa_device_account ON iam_mfa_device (account);
+CREATE INDEX iam_mfa_device_of_account ON iam_mfa_device (account, serial);
 
 CREATE INDEX iam_mfa_device_owner ON iam_mfa_device (owner_id);
 
@@ -613,4 +615,4 @@ CREATE INDEX org_node_organization ON org_node (organization);
 
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0014')
+INSERT INTO alembic_version (version_num) VALUES ('0015')
