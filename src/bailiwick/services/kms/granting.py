@@ -60,13 +60,13 @@ def key_to_grant(call: Call, request: shapes.CreateGrantRequest) -> Target:
         ("kms:granteeserviceprincipal", request.GranteeServicePrincipal),
         ("kms:retiringprincipal", request.RetiringPrincipal),
         ("kms:retiringserviceprincipal", request.RetiringServicePrincipal),
-        ("kms:grantconstrainttype", _constraint_type(constraints)),
+        ("kms:grantconstrainttype", constraints.kind),
         ("kms:grantconstraintsourcearn", constraints.source_arn),
     ):
         if value is not None:
             context[key] = value
-    held = constraints.equals if constraints.equals is not None else constraints.subset
-    return targets.target_of(call, request.KeyId, Use(held, context, child=child), aliases=False)
+    use = Use(constraints.context, context, child=child)
+    return targets.target_of(call, request.KeyId, use, aliases=False)
 
 
 @kms.operation("CreateGrant", on=key_to_grant, writes=True)
@@ -176,9 +176,8 @@ def grant_to_retire(call: Call, request: shapes.RetireGrantRequest) -> Target:
     grant = grants.find(call.transaction, key.arn, grant_id)
     if grant is None:
         return msgspec.structs.replace(target, record=None, absent=_missing(grant_id))
-    held = grant.constraints.equals if grant.constraints.equals is not None else grant.constraints.subset
-    context = {**target.context, **targets.context_keys(held)}
-    kind = _constraint_type(grant.constraints)
+    context = {**target.context, **targets.context_keys(grant.constraints.context)}
+    kind = grant.constraints.kind
     if kind is not None:
         context["kms:grantconstrainttype"] = kind
     # As the caller's own: the grant itself is all that the other side has to say.
@@ -239,12 +238,6 @@ def _is_for_aws(call: Call) -> str:
     return "true" if call.caller.session is not None and call.caller.session.via else "false"
 
 
-def _constraint_type(constraints: Constraints) -> str | None:
-    if constraints.equals is not None:
-        return "EncryptionContextEquals"
-    return "EncryptionContextSubset" if constraints.subset is not None else None
-
-
 def _checked(request: shapes.CreateGrantRequest, key: Key) -> Constraints:
     """The constraints, once the request is found to make sense."""
     if (request.GranteePrincipal is None) == (request.GranteeServicePrincipal is None):
@@ -264,8 +257,7 @@ def _checked(request: shapes.CreateGrantRequest, key: Key) -> Constraints:
     constraints = _constraints(request.Constraints)
     if constraints.subset is not None and constraints.equals is not None:
         raise ValidationError("More than one constraint supplied")
-    contexts = constraints.subset is not None or constraints.equals is not None
-    if contexts and not specs.is_symmetric(key.spec):
+    if constraints.kind is not None and not specs.is_symmetric(key.spec):
         raise ValidationError("Encryption context constraints are valid for symmetric encryption KMS keys only.")
     retiring = request.RetiringPrincipal or request.RetiringServicePrincipal
     if request.GranteeServicePrincipal is not None and not (constraints.source_arn and retiring):

@@ -36,6 +36,18 @@ class Constraints(msgspec.Struct, frozen=True):
     equals: dict[str, str] | None = None
     source_arn: str | None = None
 
+    @property
+    def context(self) -> dict[str, str] | None:
+        """The encryption context that they name, whole or in part."""
+        return self.equals if self.equals is not None else self.subset
+
+    @property
+    def kind(self) -> str | None:
+        """How they name it, in AWS's word."""
+        if self.equals is not None:
+            return "EncryptionContextEquals"
+        return "EncryptionContextSubset" if self.subset is not None else None
+
     def admit(self, context: Mapping[str, str]) -> bool:
         """Whether an encryption context is as it must be. Exactly: case matters in names and values."""
         if self.equals is not None:
@@ -50,7 +62,7 @@ class Constraints(msgspec.Struct, frozen=True):
             return child.equals == self.equals
         if self.subset is None:
             return True
-        held = child.equals if child.equals is not None else child.subset
+        held = child.context
         return held is not None and self.subset.items() <= held.items()
 
 

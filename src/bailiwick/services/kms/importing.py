@@ -34,7 +34,6 @@ _PURPOSE, _DIGESTS = "kms-import-token", "kms-imported-material"
 _VALID_FOR = 86400.0
 _LONGEST = 365 * 86400.0
 _WRAPPED = "RSA_AES_KEY_WRAP_"
-_EXPIRES, _LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 _NEW, _EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
 
 _KINDS: dict[str, type] = {
@@ -87,7 +86,7 @@ def get_parameters_for_import(
 
 def key_to_import(call: Call, request: shapes.ImportKeyMaterialRequest) -> Target:
     """The key, with how long the material is to last as condition keys."""
-    asked: dict[str, Value] = {"kms:expirationmodel": request.ExpirationModel or _EXPIRES}
+    asked: dict[str, Value] = {"kms:expirationmodel": request.ExpirationModel or records.EXPIRES}
     if request.ValidTo is not None:
         asked["kms:validto"] = str(int(request.ValidTo))
     return target_of(call, request.KeyId, Use(keys=asked), aliases=False)
@@ -176,7 +175,7 @@ def remove_what_has_expired(transaction: Transaction, environment: Environment, 
 
 
 def _expiry(call: Call, request: shapes.ImportKeyMaterialRequest) -> float | None:
-    if request.ExpirationModel == _LASTS:
+    if request.ExpirationModel == records.LASTS:
         if request.ValidTo is not None:
             raise ValidationError("A validTo date must not be set if the ExpirationModel does not expire.")
         return None

@@ -62,7 +62,6 @@ def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
     """A key as DescribeKey shows it (facts/kms.md section 2.3)."""
     has_material = key.material in key.materials and key.state != PENDING_IMPORT
     imported = key.origin == EXTERNAL and has_material
-    model = "KEY_MATERIAL_DOES_NOT_EXPIRE" if key.expires is None else "KEY_MATERIAL_EXPIRES"
     return shapes.KeyMetadata(
         AWSAccountId=key.account,
         KeyId=key.id,
@@ -78,7 +77,7 @@ def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
         ValidTo=key.expires if imported else None,
-        ExpirationModel=model if imported else None,
+        ExpirationModel=records.expiration_model(key.expires) if imported else None,
         MultiRegion=key.primary_region is not None,
         MultiRegionConfiguration=multi_region.configuration(transaction, key),
         PendingDeletionWindowInDays=multi_region.pending_window(key),

@@ -14,6 +14,7 @@ from bailiwick.api import Transaction
 from bailiwick.core import arn
 from bailiwick.services.kms import records, shapes, tables
 from bailiwick.services.kms.records import PENDING_DELETION, PENDING_REPLICA_DELETION, Key
+from bailiwick.services.kms.shapes import UnsupportedOperationException
 
 PRIMARY, REPLICA = "PRIMARY", "REPLICA"
 _DAY = 86400
@@ -26,6 +27,19 @@ def others(transaction: Transaction, account: str, key_id: str, but: str) -> lis
         select(tables.key).where(column.account == account, column.id == key_id).order_by(column.region)
     )
     return [row for row in rows if row.arn != but]
+
+
+def related(transaction: Transaction, key: Key) -> list[str]:
+    """The ARNs of a key and of the others of the same multi-Region key, the key's own first."""
+    if key.primary_region is None:
+        return [key.arn]
+    return [key.arn, *(row.arn for row in others(transaction, key.account, key.id, key.arn))]
+
+
+def check_primary(key: Key) -> None:
+    """Refuse what only the primary of a multi-Region key may do. Raises UnsupportedOperationException."""
+    if key.primary_region != key.region:
+        raise UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
 
 
 def has_replicas(transaction: Transaction, key: Key) -> bool:

@@ -26,6 +26,7 @@ DISABLED = "Disabled"
 PENDING_DELETION = "PendingDeletion"
 PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
 PENDING_IMPORT = "PendingImport"
+EXPIRES, LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 CURRENT, NON_CURRENT, PENDING_ROTATION = "CURRENT", "NON_CURRENT", "PENDING_ROTATION"
 _PURPOSE = "kms-material"
@@ -93,6 +94,11 @@ def key(transaction: Transaction, environment: Environment, arn: str, now: float
 def alias(transaction: Transaction, arn: str) -> Alias | None:
     """The alias with this ARN, or None."""
     return transaction.remember("kms.alias", arn, lambda tx: _load_alias(tx, arn))
+
+
+def expiration_model(expires: float | None) -> str:
+    """AWS's word for whether imported material is gone by itself one day."""
+    return LASTS if expires is None else EXPIRES
 
 
 def topic(key_arn: str) -> str:

@@ -13,7 +13,7 @@ from bailiwick.services.kms import multi_region, policies, records, shapes, stat
 from bailiwick.services.kms.keys import metadata
 from bailiwick.services.kms.records import ENABLED, EXTERNAL, PENDING_IMPORT, Key
 from bailiwick.services.kms.service import kms
-from bailiwick.services.kms.shapes import AlreadyExistsException, NotFoundException, UnsupportedOperationException
+from bailiwick.services.kms.shapes import AlreadyExistsException, NotFoundException
 from bailiwick.services.kms.targets import Use, target_of
 
 
@@ -30,7 +30,7 @@ def key_to_replicate(call: Call, request: shapes.ReplicateKeyRequest) -> Target:
 @kms.operation("ReplicateKey", on=key_to_replicate, writes=True)
 def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> shapes.ReplicateKeyResponse:
     region = request.ReplicaRegion
-    _check_primary(key)
+    multi_region.check_primary(key)
     states.check("ReplicateKey", key)
     if region == key.region:
         raise ValidationError("The replica Region must be different from the Region of the primary key.")
@@ -75,12 +75,12 @@ def primary_to_move(call: Call, request: shapes.UpdatePrimaryRegionRequest) -> T
 @kms.operation("UpdatePrimaryRegion", on=primary_to_move, writes=True)
 def update_primary_region(call: Call, request: shapes.UpdatePrimaryRegionRequest, key: Key) -> None:
     region = request.PrimaryRegion
-    _check_primary(key)
+    multi_region.check_primary(key)
     states.check("UpdatePrimaryRegion", key)
     if region == key.region:
         return
     replica = multi_region.in_region(key.arn, region)
-    every = [key.arn, *(row.arn for row in multi_region.others(call.transaction, key.account, key.id, key.arn))]
+    every = multi_region.related(call.transaction, key)
     if replica not in every:
         raise NotFoundException(f"Key '{replica}' does not exist")
     column = tables.key.c
@@ -89,11 +89,6 @@ def update_primary_region(call: Call, request: shapes.UpdatePrimaryRegionRequest
     call.transaction.run(update(tables.key).where(column.arn == key.arn).values(rotation_due=None))
     call.transaction.run(update(tables.key).where(column.arn == replica).values(rotation_due=key.rotation_due))
     call.transaction.changed(*(records.topic(each) for each in every))
-
-
-def _check_primary(key: Key) -> None:
-    if key.primary_region != key.region:
-        raise UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
 
 
 def _insert(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from sqlalchemy import func, insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import material, paging, records, shapes, specs, states, tables
+from bailiwick.services.kms import material, multi_region, paging, records, shapes, specs, states, tables
 from bailiwick.services.kms.records import AWS_KMS, CURRENT, ENABLED, EXTERNAL, NON_CURRENT, PENDING_ROTATION, Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import (
@@ -104,7 +102,7 @@ def list_key_rotations(
                 KeyMaterialDescription=row.description,
                 ImportState=("PENDING_IMPORT" if row.sealed is None else "IMPORTED") if imported else None,
                 KeyMaterialState=row.state,
-                ExpirationModel=_expiration_model(row.expires) if imported else None,
+                ExpirationModel=records.expiration_model(row.expires) if imported else None,
                 ValidTo=row.expires,
                 RotationDate=row.rotated,
                 RotationType=row.rotation,
@@ -119,7 +117,7 @@ def list_key_rotations(
 def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> None:
     """Give a key, and every other of the same multi-Region key, new material."""
     fresh, fresh_id = material.generate(key.spec, environment.entropy), environment.entropy(32).hex()
-    for arn in related(transaction, key):
+    for arn in multi_region.related(transaction, key):
         number = transaction.one(
             select(func.max(tables.material.c.number).label("last")).where(tables.material.c.key_arn == arn)
         )
@@ -151,15 +149,6 @@ def make_current(transaction: Transaction, arn: str, material_id: str, how: str,
     transaction.changed(records.topic(arn))
 
 
-def related(transaction: Transaction, key: Key) -> Sequence[str]:
-    """The ARNs of a key and of the others of the same multi-Region key, the key's own first."""
-    if key.primary_region is None:
-        return [key.arn]
-    column = tables.key.c
-    rows = transaction.all(select(column.arn).where(column.account == key.account, column.id == key.id))
-    return [key.arn, *(row.arn for row in rows if row.arn != key.arn)]
-
-
 @kms.chore
 def rotate_what_is_due(transaction: Transaction, environment: Environment, now: float) -> None:
     """Rotate the keys whose time has come. A key that is disabled rotates once it is enabled again."""
@@ -189,12 +178,12 @@ def _check_rotates(key: Key, *origins: str) -> None:
 
 
 def _check_primary(key: Key) -> None:
-    if key.primary_region not in (None, key.region):
-        raise UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
+    if key.primary_region is not None:
+        multi_region.check_primary(key)
 
 
 def _schedule(call: Call, key: Key, *, days: int | None, due: float | None) -> None:
-    for arn in related(call.transaction, key):
+    for arn in multi_region.related(call.transaction, key):
         # The primary rotates for all of them.
         values = {"rotation_days": days, "rotation_due": due if arn == key.arn else None}
         call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(**values))
@@ -217,7 +206,3 @@ def _take_up_pending(call: Call, key: Key) -> None:
     if pending is None:
         raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
     make_current(call.transaction, key.arn, pending.id, ON_DEMAND, call.now)
-
-
-def _expiration_model(expires: float | None) -> str:
-    return "KEY_MATERIAL_DOES_NOT_EXPIRE" if expires is None else "KEY_MATERIAL_EXPIRES"
