@@ -14,19 +14,15 @@ import hashlib
 import re
 import unicodedata
 
-import msgspec
 import structlog
 
 from bailiwick.api import AccessDenied, Call, Caller, Target, Throttling
-from bailiwick.core import arn
 from bailiwick.core.errors import DirectoryUnavailable
-from bailiwick.core.formats import SessionKind
 from bailiwick.core.identity import Grants, Identity, common_name
-from bailiwick.core.policy.layer import Layer
-from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule, Value
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Value
 from bailiwick.services.sts import session_policies, session_tags, shapes
-from bailiwick.services.sts.assume_role import Trusted, duration, of_role, parsed, trusted
-from bailiwick.services.sts.credentials import issue, new_session
+from bailiwick.services.sts.credentials import issue
+from bailiwick.services.sts.role_sessions import Trusted, begun, duration, parsed, shown, trusted, vouched_target
 from bailiwick.services.sts.service import sts
 from bailiwick.services.sts.shapes import (
     AssumeRoleWithLDAPIdentityRequest,
@@ -36,8 +32,6 @@ from bailiwick.services.sts.shapes import (
 
 log = structlog.get_logger()
 
-_ACTION = "sts:AssumeRoleWithLDAPIdentity"
-_DENIED = f"Not authorized to perform {_ACTION}"
 _MANY = 50  # failures of one name, or from one address
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _LONGEST_NAME = 64
@@ -81,25 +75,16 @@ def person(call: Call, request: AssumeRoleWithLDAPIdentityRequest) -> Known:
 def role_for_person(call: Call, request: AssumeRoleWithLDAPIdentityRequest) -> Target:
     """The role, by its trust policy; and the same for the tags and the source identity that go with the session."""
     caller = _person(call)
-    found, tags, source = trusted(call, caller.role), caller.grants.tags, _source_identity(caller)
-    context: dict[str, Value] = {"sts:rolesessionname": _session_name(caller), **of_role(found)}
-    if source:
-        context["sts:sourceidentity"] = source
-    context |= session_tags.context(tags, ())
-    given = found is not None and caller.grants.includes(caller.role)
-    target = Target(
-        account=parsed(caller.role).account,
-        arn=caller.role,
-        rule=Rule.TRUST,
-        policy=found.policy if found else Layer.EMPTY,
-        context=context,
-        record=found,
-        absent=None if given else AccessDenied(_DENIED),
+    found = trusted(call, caller.role)
+    return vouched_target(
+        call,
+        caller.role,
+        found,
+        name=_session_name(caller),
+        tags=caller.grants.tags,
+        source_identity=_source_identity(caller),
+        given=found is not None and caller.grants.includes(caller.role),
     )
-    also = [msgspec.structs.replace(target, action="sts:TagSession")] if tags else []
-    if source:
-        also.append(msgspec.structs.replace(target, action="sts:SetSourceIdentity", label=_ACTION))
-    return msgspec.structs.replace(target, also=tuple(also))
 
 
 @sts.operation("AssumeRoleWithLDAPIdentity", on=role_for_person, by=person)
@@ -112,22 +97,20 @@ def assume_role_with_ldap_identity(
     tags = session_tags.combined(caller, given, ())
     policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
     packed = session_policies.packed_size(policies, tags)
-    session = msgspec.structs.replace(
-        new_session(call, SessionKind.ROLE, role.account, role.id, seconds),
-        name=_session_name(caller),
-        policies=policies.texts,
-        policy_arns=policies.arns,
-        tags=tags.tags,
+    session = begun(
+        call,
+        role,
+        _session_name(caller),
+        seconds,
+        policies,
+        tags,
         source_identity=_source_identity(caller),
         federated_provider=caller.arn,
         said={key: caller.context[key] for key in _KEPT},
     )
     return shapes.AssumeRoleWithLDAPIdentityResponse(
         Credentials=issue(call, session),
-        AssumedRoleUser=shapes.AssumedRoleUser(
-            AssumedRoleId=f"{role.id}:{session.name}",
-            Arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
-        ),
+        AssumedRoleUser=shown(call, role, session),
         PackedPolicySize=packed,
         Subject=caller.principal.unique_id,
         Provider=caller.arn,

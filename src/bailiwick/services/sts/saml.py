@@ -19,17 +19,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import delete, insert
 
 from bailiwick.api import AccessDenied, ApiError, Call, Caller, Environment, Target, Transaction
-from bailiwick.core import arn, errors
+from bailiwick.core import errors
 from bailiwick.core.assertion import saml, signature
 from bailiwick.core.assertion.saml import Assertion, Trust
-from bailiwick.core.formats import SessionKind
-from bailiwick.core.policy.layer import Layer
-from bailiwick.core.policy.question import Principal, PrincipalKind, Rule, Value
+from bailiwick.core.policy.question import Principal, PrincipalKind, Value
 from bailiwick.directory import providers
 from bailiwick.directory.providers import SamlKey, SamlProvider
 from bailiwick.services.sts import session_policies, session_tags, shapes
-from bailiwick.services.sts.assume_role import Trusted, duration, of_role, parsed, trusted
-from bailiwick.services.sts.credentials import issue, new_session
+from bailiwick.services.sts.credentials import issue
+from bailiwick.services.sts.role_sessions import Trusted, begun, duration, parsed, shown, trusted, vouched_target
 from bailiwick.services.sts.service import sts
 from bailiwick.services.sts.shapes import AssumeRoleWithSAMLRequest
 from bailiwick.services.sts.tables import redeemed
@@ -37,8 +35,6 @@ from bailiwick.store import Duplicate
 
 log = structlog.get_logger()
 
-_ACTION = "sts:AssumeRoleWithSAML"
-_DENIED = f"Not authorized to perform {_ACTION}"
 _NOT_FOR_THIS = "/aws-reserved/sso.amazonaws.com/"  # the path of roles that Identity Center alone hands out
 _KEPT = ("saml:namequalifier", "saml:sub", "saml:sub_type")  # what later requests of the session still know
 _REMEMBERED_LONGER = 3600.0  # by which a clock may step back
@@ -78,23 +74,15 @@ def role_for_subject(call: Call, request: AssumeRoleWithSAMLRequest) -> Target:
     said, found = _assertion(call).said, trusted(call, request.RoleArn)
     if found is not None and found.role.path.startswith(_NOT_FOR_THIS):
         found = None
-    context: dict[str, Value] = {"sts:rolesessionname": said.session_name, **of_role(found)}
-    if said.source_identity:
-        context["sts:sourceidentity"] = said.source_identity
-    context |= session_tags.context(said.tags, said.transitive)
-    target = Target(
-        account=parsed(request.RoleArn).account,
-        arn=request.RoleArn,
-        rule=Rule.TRUST,
-        policy=found.policy if found else Layer.EMPTY,
-        context=context,
-        record=found,
-        absent=None if found else AccessDenied(_DENIED),
+    return vouched_target(
+        call,
+        request.RoleArn,
+        found,
+        name=said.session_name,
+        tags=said.tags,
+        transitive=said.transitive,
+        source_identity=said.source_identity or "",
     )
-    also = [msgspec.structs.replace(target, action="sts:TagSession")] if said.tags else []
-    if said.source_identity:
-        also.append(msgspec.structs.replace(target, action="sts:SetSourceIdentity", label=_ACTION))
-    return msgspec.structs.replace(target, also=tuple(also))
 
 
 @sts.operation("AssumeRoleWithSAML", on=role_for_subject, by=subject, writes=True)
@@ -111,13 +99,13 @@ def assume_role_with_saml(
     seconds = duration(call, request.DurationSeconds, role)
     if said.duration is not None:
         seconds = min(seconds, said.duration)
-    session = msgspec.structs.replace(
-        new_session(call, SessionKind.ROLE, role.account, role.id, seconds),
-        name=said.session_name,
-        policies=policies.texts,
-        policy_arns=policies.arns,
-        tags=tags.tags,
-        transitive=tags.transitive,
+    session = begun(
+        call,
+        role,
+        said.session_name,
+        seconds,
+        policies,
+        tags,
         source_identity=said.source_identity or "",
         federated_provider=caller.arn,
         said={key: caller.context[key] for key in _KEPT},
@@ -128,10 +116,7 @@ def assume_role_with_saml(
     _use_up(call, request, assertion)
     return shapes.AssumeRoleWithSAMLResponse(
         Credentials=issue(call, session),
-        AssumedRoleUser=shapes.AssumedRoleUser(
-            AssumedRoleId=f"{role.id}:{session.name}",
-            Arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
-        ),
+        AssumedRoleUser=shown(call, role, session),
         PackedPolicySize=packed,
         Subject=assertion.subject,
         SubjectType=assertion.subject_type,

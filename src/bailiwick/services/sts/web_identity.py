@@ -11,19 +11,16 @@ import hashlib
 import msgspec
 import structlog
 
-from bailiwick.api import AccessDenied, ApiError, Call, Caller, Target, ValidationError
-from bailiwick.core import arn
+from bailiwick.api import ApiError, Call, Caller, Target, ValidationError
 from bailiwick.core.assertion import jwt
 from bailiwick.core.assertion.jwt import Token
 from bailiwick.core.errors import IssuerUnreachable, TokenRefused
-from bailiwick.core.formats import SessionKind
-from bailiwick.core.policy.layer import Layer
-from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule, Value
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Value
 from bailiwick.directory import providers
 from bailiwick.directory.providers import OidcProvider
 from bailiwick.services.sts import claims, session_policies, session_tags, shapes
-from bailiwick.services.sts.assume_role import Trusted, duration, of_role, parsed, trusted
-from bailiwick.services.sts.credentials import issue, new_session
+from bailiwick.services.sts.credentials import issue
+from bailiwick.services.sts.role_sessions import Trusted, begun, duration, parsed, shown, trusted, vouched_target
 from bailiwick.services.sts.service import sts
 from bailiwick.services.sts.shapes import (
     AssumeRoleWithWebIdentityRequest,
@@ -34,7 +31,6 @@ from bailiwick.services.sts.shapes import (
 
 log = structlog.get_logger()
 
-_ACTION = "sts:AssumeRoleWithWebIdentity"
 _EXPIRED = ("expired", "too old")
 _UNKNOWN = "No OpenIDConnect provider found in your account for {issuer}"
 
@@ -101,25 +97,19 @@ def role_for_bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Ta
     caller = call.caller
     assert isinstance(caller, Vouched), "the token was read"
     found, passed = trusted(call, request.RoleArn), caller.passed
-    context: dict[str, Value] = {"sts:rolesessionname": request.RoleSessionName, **of_role(found)}
-    if passed.source_identity:
-        context["sts:sourceidentity"] = passed.source_identity
-    context |= session_tags.context({tag.Key: tag.Value for tag in passed.tags}, passed.transitive)
+    more: dict[str, Value] = {}
     if caller.roles is not None:
-        context["sts:roleauthorizedbyidp"] = "true" if request.RoleArn in caller.roles else "false"
-    target = Target(
-        account=parsed(request.RoleArn).account,
-        arn=request.RoleArn,
-        rule=Rule.TRUST,
-        policy=found.policy if found else Layer.EMPTY,
-        context=context,
-        record=found,
-        absent=None if found else AccessDenied(f"Not authorized to perform {_ACTION}"),
+        more["sts:roleauthorizedbyidp"] = "true" if request.RoleArn in caller.roles else "false"
+    return vouched_target(
+        call,
+        request.RoleArn,
+        found,
+        name=request.RoleSessionName,
+        tags={tag.Key: tag.Value for tag in passed.tags},
+        transitive=passed.transitive,
+        source_identity=passed.source_identity,
+        more=more,
     )
-    also = [msgspec.structs.replace(target, action="sts:TagSession")] if passed.tags else []
-    if passed.source_identity:
-        also.append(msgspec.structs.replace(target, action="sts:SetSourceIdentity", label=_ACTION))
-    return msgspec.structs.replace(target, also=tuple(also))
 
 
 @sts.operation("AssumeRoleWithWebIdentity", on=role_for_bearer, by=bearer)
@@ -133,13 +123,13 @@ def assume_role_with_web_identity(
     tags = session_tags.combined(caller, passed.tags, passed.transitive)
     policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
     packed = session_policies.packed_size(policies, tags)
-    session = msgspec.structs.replace(
-        new_session(call, SessionKind.ROLE, role.account, role.id, seconds),
-        name=request.RoleSessionName,
-        policies=policies.texts,
-        policy_arns=policies.arns,
-        tags=tags.tags,
-        transitive=tags.transitive,
+    session = begun(
+        call,
+        role,
+        request.RoleSessionName,
+        seconds,
+        policies,
+        tags,
         source_identity=passed.source_identity,
         federated_provider=caller.arn,
         said=_kept(caller),
@@ -147,10 +137,7 @@ def assume_role_with_web_identity(
     return shapes.AssumeRoleWithWebIdentityResponse(
         Credentials=issue(call, session),
         SubjectFromWebIdentityToken=caller.user_id,
-        AssumedRoleUser=shapes.AssumedRoleUser(
-            AssumedRoleId=f"{role.id}:{session.name}",
-            Arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
-        ),
+        AssumedRoleUser=shown(call, role, session),
         PackedPolicySize=packed,
         Provider=caller.issuer,
         Audience=caller.audience,
