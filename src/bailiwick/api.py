@@ -219,7 +219,8 @@ class Call(msgspec.Struct):
     """One operation in flight.
 
     `now` is epoch seconds (UTC), one value for the whole call. `source` is the client's address, `secure`
-    whether it came over TLS. `door` leads to other services, and to who else is known here.
+    whether it came over TLS. `door` leads to other services, and to who else is known here. `sent` is the request
+    as it came over the wire, for operations whose caller is proven by it in a way of their own.
     """
 
     operation: Operation
@@ -234,6 +235,7 @@ class Call(msgspec.Struct):
     user_agent: str = ""
     referer: str = ""
     door: Door | None = None
+    sent: Request | None = None
 
     @property
     def account(self) -> str:

@@ -25,9 +25,16 @@ class Door(Protocol):
     def through(self, call: Call, by: str, service: str, operation: str, request: Any) -> Any:
         """Do an operation of another service with the rights of the caller of `call`, as the service `by`.
 
-        `by` is the name of a service principal (`secretsmanager.amazonaws.com`); `request` is the typed input, and
-        the output is typed as well. It happens within the call's transaction, which must be one that writes if the
-        operation does. Raises what the operation raises, AccessDenied among it.
+        `by` is the name of a service principal (`secretsmanager.amazonaws.com`); `request` is the typed input, or
+        its members in a dictionary, and the output is typed. It happens within the call's transaction, which must
+        be one that writes if the operation does. Raises what the operation raises, AccessDenied among it.
+        """
+
+    def inside(self, call: Call, caller: Caller, service: str, operation: str, request: Any) -> Any:
+        """As `through`, but with the rights of `caller`: a service of this house as itself.
+
+        A service that hands out roles asks so for a session of one: what the role's trust policy says of the
+        service decides, not what whoever asked the service may do. service_principals.of_house makes the caller.
         """
 
     def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:

@@ -249,21 +249,26 @@ class Pipeline:
             user_agent=fields.get("user-agent", ""),
             referer=fields.get("referer", ""),
             door=self,
+            sent=request,
         )
 
     def through(self, call: Call, by: str, service: str, operation: str, request: Any) -> Any:
         """An operation of another service for the caller of `call`: what door.Door says."""
+        return self.inside(call, self._forwarder.through(call.caller, by, call.now), service, operation, request)
+
+    def inside(self, call: Call, caller: Caller, service: str, operation: str, request: Any) -> Any:
+        """An operation of another service for `caller`: what door.Door says."""
         route = self.route(service, operation)
         if route is None:
             raise self._not_offered(service, operation)
         inner = msgspec.structs.replace(
             call,
             operation=route.operation,
-            caller=self._forwarder.through(call.caller, by, call.now),
+            caller=caller,
             request_id=ids.request_id(self.environment.noise),
             transaction=Joined(call.transaction),
         )
-        return self.invoke(inner, request)
+        return self.invoke(inner, msgspec.convert(request, route.input))
 
     def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:
         """Who signed a request that was sent to a registered service: what door.Door says."""

@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Caller, Environment, Transaction
 from bailiwick.core import ids
-from bailiwick.core.policy.question import Context, Principal, PrincipalKind
+from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Value
 from bailiwick.directory import access_keys, organizations, tables
 from bailiwick.directory.entities import record
 
@@ -114,14 +114,49 @@ def _one(transaction: Transaction, condition: object) -> ServicePrincipal | None
 
 def caller(partition: str, service: ServicePrincipal) -> Caller:
     """The service as a caller."""
-    principal = Principal(PrincipalKind.SERVICE, partition, ACCOUNT, service.name, service.name, service.id)
+    principal, context = _named(partition, service.name, service.id)
+    return Caller(principal, user_id=service.id, name=service.name, context=context)
+
+
+def _named(partition: str, name: str, unique_id: str) -> tuple[Principal, Context]:
     context: Context = {
         "aws:principaltype": "Service",
         "aws:principalisawsservice": "true",
-        "aws:principalservicename": service.name,
-        "aws:principalservicenameslist": (service.name,),
+        "aws:principalservicename": name,
+        "aws:principalservicenameslist": (name,),
     }
-    return Caller(principal, user_id=service.id, name=service.name, context=context)
+    return Principal(PrincipalKind.SERVICE, partition, ACCOUNT, name, name, unique_id), context
+
+
+class HouseService(Caller, frozen=True):
+    """A service of this house as a caller (`ec2.amazonaws.com`): it is not registered and has no key.
+
+    `said` are condition keys, in lower case, that go with every session that it begins, as what an identity
+    provider says does. `evidence` is what the audit trail tells of whom it begins them for.
+    """
+
+    said: dict[str, Value] = msgspec.field(default_factory=dict)
+    evidence: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def of_house(
+    transaction: Transaction,
+    partition: str,
+    name: str,
+    *,
+    source_arn: str,
+    account: str,
+    said: dict[str, Value] | None = None,
+    evidence: dict[str, str] | None = None,
+) -> HouseService:
+    """The service `name` of this house as it acts for the resource `source_arn` of `account`."""
+    principal, context = _named(partition, name, name)
+    base = HouseService(
+        principal, user_id=name, name=name, context=context, said=said or {}, evidence=evidence or {}
+    )
+    acting, _ = acting_for(transaction, base, source_arn, account)
+    assert isinstance(acting, HouseService), "what it was before"
+    return acting
 
 
 def acting_for(

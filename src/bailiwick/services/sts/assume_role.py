@@ -13,6 +13,7 @@ import msgspec
 from bailiwick.api import AccessDenied, Call, Caller, Target, ValidationError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, PrincipalKind, Rule, Value
+from bailiwick.directory.service_principals import HouseService
 from bailiwick.services.sts import session_policies, session_tags, shapes
 from bailiwick.services.sts.credentials import check_mfa, issue, shows_no_code
 from bailiwick.services.sts.role_sessions import Trusted, begun, duration, of_role, parsed, shown, trusted
@@ -67,6 +68,7 @@ def assume_role(call: Call, request: AssumeRoleRequest, found: Trusted) -> shape
         tags,
         source_identity=_source_identity(call, request),
         chained=caller.session is not None,
+        said=caller.said if isinstance(caller, HouseService) else {},
     )
     return shapes.AssumeRoleResponse(
         Credentials=issue(call, session),
