@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
-NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "sts")
+NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "rolesanywhere", "sts")
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),

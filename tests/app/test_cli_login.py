@@ -163,7 +163,7 @@ def test_a_refusal_is_one_sentence(run_it: Command, server: Any, tmp_path: Path)
     ("arguments", "told"),
     [
         (("login",), "say how you sign in"),
-        (("login", "--ldap", "--endpoint", "http://sts.example.org"), "would be sent a password in plain text"),
+        (("login", "--ldap", "--endpoint", "http://sts.example.org"), "would be sent secrets in plain text"),
         (("login", "--ldap", "--endpoint", "ftp://x"), "is not the address of a server"),
         (("login", "--ldap", "--endpoint", "http://127.0.0.1:9"), "cannot be reached"),
         (("login", "--ldap", "--profile", "a]\nb"), "is not the name of a profile"),

@@ -34,6 +34,7 @@ OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
 # Operations that are not signed, with the code by which they refuse whom nothing vouches for.
 UNSIGNED = {
+    "rolesanywhere:CreateSession": "ResourceNotFoundException",  # no trust anchor
     "sts:AssumeRoleWithLDAPIdentity": "IDPCommunicationError",  # no directory is set up
     "sts:AssumeRoleWithSAML": "InvalidIdentityToken",
     "sts:AssumeRoleWithWebIdentity": "InvalidIdentityToken",

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.world import ACCOUNT, REGION, World
 
 from bailiwick.api import AccessDenied, Call
 from bailiwick.core.formats import open_session
 from bailiwick.core.policy.question import Value
 from bailiwick.directory.service_principals import of_house
 from bailiwick.pipeline import ANONYMOUS
+from world import ACCOUNT, REGION, World
 
 SOURCE = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0123456789abcdef0"
 

@@ -24,6 +24,7 @@ from bailiwick.app import home, lineage, logs, start, story
 from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_backup import backup, restore
+from bailiwick.app.cli_certificate import credential_process
 from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
@@ -61,6 +62,7 @@ app.add_typer(exports, name="export")
 app.add_typer(quota, name="quota")
 app.add_typer(ldap, name="ldap")
 app.command()(login)
+app.command()(credential_process)
 
 
 def main() -> None:

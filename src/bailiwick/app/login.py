@@ -133,25 +133,33 @@ def credentials_file() -> Path:
 
 
 def _post(endpoint: str, body: bytes, ca_file: Path | None) -> tuple[int, Any]:
-    """Status and JSON of the answer to a form. A redirect is followed nowhere."""
+    """Status and JSON of the answer to a form."""
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "accept": "application/json",
+        "user-agent": f"bailiwick/{__version__}",
+    }
+    return post(endpoint, urlsplit(endpoint).path or "/", body, headers, ca_file)
+
+
+def post(endpoint: str, target: str, body: bytes, headers: dict[str, str], ca_file: Path | None) -> tuple[int, Any]:
+    """Status and JSON of the answer of the server at `endpoint` to a POST. A redirect is followed nowhere.
+
+    Raises SettingsError for an address that nothing secret is sent to, HomeError where nothing fit answers.
+    """
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise SettingsError(f"`{endpoint}` is not the address of a server, such as https://sts.example.org")
     if parts.scheme == "http" and not _is_here(parts.hostname):
-        raise SettingsError(f"`{endpoint}` would be sent a password in plain text; give an https address")
+        raise SettingsError(f"`{endpoint}` would be sent secrets in plain text; give an https address")
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=_TIMEOUT, context=context)
     else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT)
-    headers = {
-        "content-type": "application/x-www-form-urlencoded",
-        "accept": "application/json",
-        "user-agent": f"bailiwick/{__version__}",
-    }
     try:
-        connection.request("POST", parts.path or "/", body, headers)
+        connection.request("POST", target, body, headers)
         answer = connection.getresponse()
         told = answer.read(_MOST_ANSWER)
         return answer.status, json.loads(told)

@@ -250,6 +250,9 @@ def _vouched_for(caller: Caller) -> dict[str, Any]:
     elif ":ldap-provider/" in provider:
         subject, issuer, kind = _said(caller, "ldap:dn"), provider, "LDAPUser"
         principal_id = f"{provider}:{subject}"
+    elif ":trust-anchor/" in provider:
+        subject, issuer, kind = caller.user_id, provider, "X509Certificate"
+        principal_id = f"{provider}:{subject}"
     else:
         issuer, kind = provider.partition(":oidc-provider/")[2] or provider, "WebIdentityUser"
         subject, audience = _said(caller, f"{issuer}:sub"), _said(caller, f"{issuer}:aud")

@@ -13,6 +13,7 @@ CoreError
 │   ├── SamlRejected              the provider itself says that it did not authenticate anyone
 │   └── SamlForbids               true, but not of who asks: no subject, or another role
 ├── LdapError                 a name, a filter or a message that is not LDAP's
+├── CertificateRefused        an X.509 certificate that vouches for nobody
 ├── TokenRefused              a web identity token that does not hold
 ├── IssuerUnreachable         an identity provider does not answer, so that nothing can be said
 ├── DirectoryUnavailable      a company's directory that cannot be asked
@@ -108,6 +109,18 @@ class LdapError(CoreError):
 
 class DirectoryUnavailable(CoreError):
     """A company's directory cannot be asked. `str(error)` says why, for the operator's log alone."""
+
+
+class CertificateRefused(CoreError):
+    """An X.509 certificate, or a list of revoked ones, that is not believed. `str(error)` is for the client.
+
+    `check` is a word for the check that failed and `reason` what the log may tell beyond the text.
+    """
+
+    def __init__(self, check: str, told: str, reason: str = "") -> None:
+        super().__init__(told)
+        self.check = check
+        self.reason = reason or told
 
 
 class SignatureError(CoreError):

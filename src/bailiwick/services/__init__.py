@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bailiwick.api import Later, Service
 
-NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "sts")
+NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "rolesanywhere", "sts")
 
 
 def load(name: str) -> Service:

@@ -524,6 +524,33 @@ CREATE TABLE org_service_access (
 	CONSTRAINT org_service_access_pk PRIMARY KEY (organization, service)
 );
 
+CREATE TABLE rolesanywhere_item (
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	id VARCHAR(36) NOT NULL, 
+	name VARCHAR(255) NOT NULL, 
+	alias VARCHAR(255), 
+	enabled BOOLEAN NOT NULL, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT rolesanywhere_item_pk PRIMARY KEY (account, region, kind, id), 
+	CONSTRAINT rolesanywhere_item_account_region_kind_alias_unique UNIQUE (account, region, kind, alias)
+);
+
+CREATE TABLE rolesanywhere_subject (
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	id VARCHAR(36) NOT NULL, 
+	name TEXT NOT NULL, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	seen FLOAT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT rolesanywhere_subject_pk PRIMARY KEY (account, region, id)
+);
+
 CREATE TABLE service_principal (
 	id VARCHAR(32) NOT NULL, 
 	name VARCHAR(128) NOT NULL, 
@@ -615,4 +642,4 @@ CREATE INDEX org_node_organization ON org_node (organization);
 
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0015')
+INSERT INTO alembic_version (version_num) VALUES ('0016')
