@@ -95,10 +95,14 @@ def test_every_flipped_bit_is_refused(kms: Any, key: str) -> None:
 def test_another_key_does_not_open_it(kms: Any, key: str) -> None:
     other = kms.create_key()["KeyMetadata"]["KeyId"]
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
-    assert refusal(kms.decrypt, CiphertextBlob=blob, KeyId=other) == (
+    hmac = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
+    incorrect = (
         "IncorrectKeyException",
         "The key ID in the request does not identify a CMK that can perform this operation.",
     )
+    for wrong in (other, hmac):  # of the second AWS says no more, as recorded
+        assert refusal(kms.decrypt, CiphertextBlob=blob, KeyId=wrong) == incorrect
+        assert refusal(kms.re_encrypt, CiphertextBlob=blob, SourceKeyId=wrong, DestinationKeyId=wrong) == incorrect
     assert kms.decrypt(CiphertextBlob=blob, KeyId=key)["Plaintext"] == b"x"
 
 
@@ -195,6 +199,7 @@ def test_aliases(kms: Any, key: str) -> None:
     kms.delete_alias(AliasName="alias/a")
     assert refusal(kms.describe_key, KeyId="alias/a")[0] == "NotFoundException"
     assert refusal(kms.delete_alias, AliasName="alias/a")[0] == "NotFoundException"
+    assert refusal(kms.delete_alias, AliasName="a") == ("ValidationException", "Invalid identifier")
     assert refusal(kms.create_alias, AliasName="b", TargetKeyId=key)[0] == "ValidationException"
     assert refusal(kms.create_alias, AliasName="alias/aws/x", TargetKeyId=key)[0] == "NotAuthorizedException"
 

@@ -81,6 +81,8 @@ def update_alias(call: Call, request: shapes.UpdateAliasRequest, record: tuple[A
 
 def alias_to_delete(call: Call, request: shapes.DeleteAliasRequest) -> Target:
     """The alias, and the key that it names. The record is the Alias."""
+    if not request.AliasName.startswith("alias/"):
+        raise ValidationError("Invalid identifier")
     _check_name(request.AliasName)
     target, alias = alias_named(call, request.AliasName)
     if alias is None:

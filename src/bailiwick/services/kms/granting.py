@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from bailiwick.services.kms.targets import Use
 GRANTS_PER_KEY = 50_000
 _PAGE = 50
 _LARGEST_PAGE = 100
+_GRANT_ID = re.compile(r"[0-9a-f]+", re.ASCII)
 
 # What keys of each usage can do, as grants name it.
 _ANY = frozenset((grants.CREATE_GRANT, grants.RETIRE_GRANT, "DescribeKey"))
@@ -357,7 +359,7 @@ def _denies(key: Key) -> list[Attached]:
 
 
 def _grant_id(text: str) -> str:
-    if not all(each in "0123456789abcdef" for each in text) or len(text) != 64:
+    if not _GRANT_ID.fullmatch(text):
         raise InvalidGrantIdException(f"Invalid grant ID '{text}'")
     return text
 

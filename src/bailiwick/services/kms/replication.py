@@ -44,10 +44,12 @@ def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> 
     call.transaction.changed(records.topic(arn), records.topic(key.arn))
     made = records.key(call.transaction, call.environment, arn, call.now)
     assert made is not None, "a key that was just written is there"
+    # AWS answers before the replica is ready, and its clients wait for that; here it is ready at once.
+    shown = msgspec.structs.replace(
+        metadata(call.transaction, made), Enabled=False, KeyState="Creating", CurrentKeyMaterialId=None
+    )
     return shapes.ReplicateKeyResponse(
-        ReplicaKeyMetadata=metadata(call.transaction, made),
-        ReplicaPolicy=policy,
-        ReplicaTags=list(request.Tags or ()),
+        ReplicaKeyMetadata=shown, ReplicaPolicy=policy, ReplicaTags=list(request.Tags) if request.Tags else None
     )
 
 

@@ -57,7 +57,7 @@ def get_key_rotation_status(
     rotates = key.rotation_days is not None and key.deletion is None
     return shapes.GetKeyRotationStatusResponse(
         KeyRotationEnabled=rotates,
-        KeyId=key.id,
+        KeyId=key.arn,
         RotationPeriodInDays=key.rotation_days if rotates else None,
         NextRotationDate=key.rotation_due if rotates else None,
     )
@@ -67,9 +67,9 @@ def get_key_rotation_status(
 def rotate_key_on_demand(
     call: Call, request: shapes.RotateKeyOnDemandRequest, key: Key
 ) -> shapes.RotateKeyOnDemandResponse:
+    states.check("RotateKeyOnDemand", key)  # before the spec: a disabled RSA key is told that it is disabled
     _check_rotates(key, AWS_KMS, EXTERNAL)
     _check_primary(key)
-    states.check("RotateKeyOnDemand", key)
     if _count_on_demand(call.transaction, key.arn) >= ON_DEMAND_ROTATIONS:
         raise LimitExceededException(
             "The on-demand rotations limit has been reached for the given keyId. "
@@ -79,7 +79,7 @@ def rotate_key_on_demand(
         _take_up_pending(call, key)
     else:
         rotate(call.transaction, call.environment, key, ON_DEMAND, call.now)
-    return shapes.RotateKeyOnDemandResponse(KeyId=key.id)
+    return shapes.RotateKeyOnDemandResponse(KeyId=key.arn)
 
 
 @kms.operation("ListKeyRotations", on=key_named)

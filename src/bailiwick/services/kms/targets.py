@@ -159,14 +159,18 @@ def target_of_blob(call: Call, blob: bytes | None, name: str | None, use: Use) -
     if not blob:
         raise ValidationError("CiphertextBlob is required.")
     named = None if name is None else target_of(call, name, use)
-    if named is not None and (named.record is None or not specs.is_symmetric(named.record.spec)):
+    if named is not None and named.record is None:
         return named
     try:
         origin = ciphertext.read(blob)
     except BadCiphertext:
         if named is None:
             raise InvalidCiphertextException from None
+        if not specs.is_symmetric(named.record.spec):
+            return named  # the blob tells nothing: the handler says whether this key opens it
         return _with(named, None, {}, absent=InvalidCiphertextException())
+    if named is not None and use.keys["kms:encryptionalgorithm"] != SYMMETRIC_DEFAULT:
+        return named
     key_arn = f"arn:{call.partition}:kms:{call.region}:{origin.account}:key/{origin.key_id}"
     if named is not None:
         if named.arn == key_arn:
