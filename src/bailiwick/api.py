@@ -18,6 +18,7 @@ from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.message import Request
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
+from bailiwick.core.rates import UNLIMITED, Quota, Rates
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4.rules import STRICT, Rules
 from bailiwick.outside import History, People
@@ -196,7 +197,7 @@ class Environment(msgspec.Struct, frozen=True):
     address, without a slash at its end. `issuers` is None where no web identity token is accepted, `people` where
     no company's directory is set up. `key_uses` has what is not written yet of when KMS keys were last used.
     `saml_weak_signatures`
-    has signatures with SHA-1 accepted from SAML providers.
+    has signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is one too many.
     """
 
     partition: str
@@ -213,6 +214,7 @@ class Environment(msgspec.Struct, frozen=True):
     people: People | None = None
     saml_weak_signatures: bool = False
     key_uses: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
+    rates: Rates | None = None
 
 
 class Call(msgspec.Struct):
@@ -260,7 +262,8 @@ class Operation(msgspec.Struct, frozen=True):
     Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
     transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
     what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes.
-    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it.
+    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it. `quota` is
+    how often it may be called.
     """
 
     service: str
@@ -271,6 +274,7 @@ class Operation(msgspec.Struct, frozen=True):
     quick: Quick = False
     by: Callable[[Call, Any], Caller] | None = None
     writes_with: str | None = None
+    quota: Quota = UNLIMITED
 
     @property
     def action(self) -> str:
@@ -288,7 +292,7 @@ class Service:
     `name` is the name of its botocore model and its IAM prefix. A service that `is_global` has one endpoint
     for all regions of a partition, and its calls are made in that endpoint's region whatever the client's.
     Sessions of the kinds in `refuses` are not let in unless they were begun with MFA. `rules` are the forms of
-    signature that it accepts.
+    signature that it accepts, `quota` is how often its operations may be called.
     """
 
     def __init__(
@@ -298,11 +302,13 @@ class Service:
         is_global: bool = False,
         refuses: frozenset[SessionKind] = frozenset(),
         rules: Rules = STRICT,
+        quota: Quota = UNLIMITED,
     ) -> None:
         self.name = name
         self.is_global = is_global
         self.refuses = refuses
         self.rules = rules
+        self.quota = quota
         self.operations: dict[str, Operation] = {}
         self.refusals: dict[str, str] = {}
         self.chores: list[Chore] = []
@@ -340,7 +346,9 @@ class Service:
         def register(handler: Callable[..., T]) -> Callable[..., T]:
             if name in self.operations or name in self.refusals:
                 raise ValueError(f"{self.name}:{name} is registered twice")
-            self.operations[name] = Operation(self.name, name, on, handler, writes, quick, by, writes_with)
+            self.operations[name] = Operation(
+                self.name, name, on, handler, writes, quick, by, writes_with, self.quota
+            )
             return handler
 
         return register

@@ -40,6 +40,7 @@ from bailiwick.directory.proof import who_signed
 from bailiwick.directory.snapshot import Directory
 from bailiwick.door import Joined
 from bailiwick.store import Store, StoreUnavailable, Unstorable
+from bailiwick.throttling import throttle
 from bailiwick.wire import answer, identify, models, parse, refuse
 from bailiwick.wire.models import OperationModel, ServiceModel
 
@@ -234,8 +235,7 @@ class Pipeline:
 
     def call(self, received: Received, route: Route, caller: Caller, values: Any) -> Call:
         """The call that this request makes with this input, if `caller` made it."""
-        request = received.request
-        fields = request.fields
+        request, fields = received.request, received.request.fields
         return Call(
             operation=route.operation,
             caller=caller,
@@ -285,6 +285,7 @@ class Pipeline:
             with call.transaction:
                 target = call.operation.find(call, request)
                 targets = (target, *target.also)
+                throttle(call, request, target)
                 for each in targets:
                     ruling = self._authorizer.authorize(call, each)
                 for each in targets:
@@ -339,10 +340,9 @@ class Pipeline:
         return api.UnknownOperation(f"{service}:{name} is not offered by Bailiwick: {reason}.")
 
     def _region(self, received: Received) -> str:
-        environment = self.environment
         if received.route and received.route.is_global:
-            return _REGION_OF_GLOBAL_SERVICES.get(environment.partition, environment.region)
-        return (received.claim.region if received.claim else "") or environment.region
+            return _REGION_OF_GLOBAL_SERVICES.get(self.environment.partition, self.environment.region)
+        return (received.claim.region if received.claim else "") or self.environment.region
 
     def _event(self, received: Received, caller: Caller | None, error: ApiError, values: Any) -> Event:
         request, claim = received.request, received.claim

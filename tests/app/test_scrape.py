@@ -98,6 +98,7 @@ def test_a_process_tells_every_metric(tmp_path: Path) -> None:
         "bailiwick_worker_replacements",
         "bailiwick_requests",
         "bailiwick_errors",
+        "bailiwick_throttled",
         "bailiwick_request_seconds",
     }
     by_name = {sample.name: sample for sample in told}

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from bailiwick import services
-from bailiwick.app import company, home, issuer
+from bailiwick.app import company, home, issuer, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -60,6 +60,7 @@ class World:
             people=self._company,
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
             saml_weak_signatures=settings.saml_weak_signatures,
+            rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),
         )
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere

@@ -33,11 +33,18 @@ def gathered(world: World, edge: Edge, server: Server) -> list[Sample]:
         Sample("bailiwick_connections", (), len(server.server_state.connections)),
         Sample("bailiwick_edge_requests", (), server.server_state.total_requests),
         *(Sample("bailiwick_edge_refusals", (each.name.lower(),), tally.value) for each, tally in refusals.items()),
+        *_throttled(world),
         *_caches(world),
         *_store(world),
         *_trail(world),
         *_process(),
     ]
+
+
+def _throttled(world: World) -> Iterator[Sample]:
+    rates = world.environment.rates
+    for labels, refused in tuple(rates.refused.items()) if rates is not None else ():
+        yield Sample("bailiwick_throttled", labels, refused)
 
 
 def _caches(world: World) -> Iterator[Sample]:

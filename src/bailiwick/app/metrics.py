@@ -51,6 +51,7 @@ METRICS = (
         ("service", "operation", "outcome"),
     ),
     Metric("bailiwick_errors", "counter", "Requests refused or failed, by the error", ("service", "code")),
+    Metric("bailiwick_throttled", "counter", "Requests over a rate, by its class", ("service", "class")),
     Metric(
         "bailiwick_request_seconds",
         "histogram",

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from bailiwick.app import throttling
 from bailiwick.app.proxies import Proxies
 
 ENVIRONMENT_PREFIX = "BAILIWICK_"
@@ -189,6 +190,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     saml_weak_signatures: Annotated[
         bool, Meta(description="accept signatures with SHA-1 from SAML providers, which can be forged")
     ] = False
+    throttling: Annotated[
+        str | None,
+        Meta(description="how often what may be called: `aws` (off if ephemeral), `off`, or docs/throttling.md"),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level of what is logged to standard error (debug, info, warning, error)"),
@@ -351,6 +356,10 @@ def _check_together(settings: Settings) -> None:
         _ = settings.issuers_networks
     except ValueError as error:
         raise SettingsError(f"`oidc_networks`: {error}") from None
+    try:
+        throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers)
+    except ValueError as error:
+        raise SettingsError(f"`throttling`: {error}") from None
     if (settings.audit_export_webhook is None) != (settings.audit_export_webhook_secret is None):
         raise SettingsError("`audit_export_webhook` and `audit_export_webhook_secret` belong together: give both")
     for name in ("audit_export_webhook", "audit_export_otlp"):

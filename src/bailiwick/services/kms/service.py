@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bailiwick.api import Service
+from bailiwick.services.kms.quotas import QUOTA
 
-kms = Service("kms")
+kms = Service("kms", quota=QUOTA)
 
 kms.refuse(
     "keys are kept in this deployment's own store; there are no others in clusters of HSMs or behind proxies",
