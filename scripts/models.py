@@ -25,7 +25,10 @@ ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
-NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "rolesanywhere", "sts")
+NAMES = (
+    *("accessanalyzer", "cloudtrail", "iam", "identitystore", "kms", "organizations", "rolesanywhere", "sso"),
+    *("sso-admin", "sso-oidc", "sts"),
+)
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
@@ -45,6 +48,11 @@ SCALARS = {
     "float": "float",
     "double": "float",
 }
+
+
+def folder(name: str) -> Path:
+    """Where the code of a service is."""
+    return SERVICES / name.replace("-", "_")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -168,10 +176,7 @@ Source: the service model `{service}` of {api_version}, Apache-2.0.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
-
+{imports}
 from bailiwick.api import ApiError
 '''
 
@@ -184,7 +189,7 @@ class Shapes:
 
     def __init__(self, compiled: dict[str, Any]) -> None:
         self.compiled = compiled
-        self.named = named(SERVICES / compiled["name"])
+        self.named = named(folder(compiled["name"]))
         self.shapes: dict[str, Any] = compiled["shapes"]
         self.written: dict[str, str] = {}
         self.hidden = {
@@ -209,12 +214,14 @@ class Shapes:
         for name in sorted(self.named & self.shapes.keys()):
             if self.shapes[name]["type"] == "structure":
                 self.structure(name)
+        written = "".join(self.written.values())
         head = HEAD.format(
+            imports=imports(written),
             service=self.compiled["name"],
             version=botocore.__version__,
             api_version=self.compiled["api_version"],
         )
-        return head + "".join(self.written.values())
+        return head + written
 
     def structure(self, name: str) -> None:
         """Write a structure after those that it is made of."""
@@ -245,6 +252,8 @@ class Shapes:
         """The annotation of a shape."""
         shape = self.shapes[name]
         kind = shape["type"]
+        if shape.get("document"):
+            return "Any"
         if kind == "structure":
             self.structure(name)
             return name
@@ -284,6 +293,13 @@ class Shapes:
         return f"{head}    status = {shape['status']}\n{sender}"
 
 
+def imports(written: str) -> str:
+    """What a module needs of what is in it."""
+    typing = [name for name in ("Annotated", "Any") if re.search(rf"{name}(\[| \| None)", written)]
+    of_typing = f"from typing import {', '.join(typing)}\n\n" if typing else ""
+    return f"{of_typing}from msgspec import {'Meta, Struct' if 'Annotated' in typing else 'Struct'}\n"
+
+
 def named(folder: Path) -> set[str]:
     """Every word in the code of a service that may name a shape."""
     code = (path.read_text() for path in folder.glob("*.py") if path.name != "shapes.py")
@@ -316,7 +332,7 @@ def generated() -> dict[Path, bytes]:
     for name in NAMES:
         compiled = table(name, load(name))
         files[TABLES / f"{name}.json"] = msgspec.json.encode(compiled) + b"\n"
-        files[SERVICES / name / "shapes.py"] = formatted(Shapes(compiled).text()).encode()
+        files[folder(name) / "shapes.py"] = formatted(Shapes(compiled).text()).encode()
     return files
 
 

@@ -209,7 +209,7 @@ def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, A
     if caller.kind is PrincipalKind.SERVICE:
         return _service(caller)
     if caller.kind is PrincipalKind.PROVIDER:
-        return _vouched_for(caller)
+        return _of_center(caller) if ":sso:::instance/" in caller.arn else _vouched_for(caller)
     identity: dict[str, Any] = {
         "type": _TYPES[caller.kind],
         "principalId": caller.user_id,
@@ -263,6 +263,13 @@ def _vouched_for(caller: Caller) -> dict[str, Any]:
         "userName": caller.name or subject or caller.user_id,
         "identityProvider": issuer or provider,
     }
+
+
+def _of_center(caller: Caller) -> dict[str, Any]:
+    """A person of an identity store, as CloudTrail shows her."""
+    store = _said(caller, "identitystore:identitystorearn")
+    on_behalf = {"userId": caller.user_id, "identityStoreArn": store}
+    return {"type": "IdentityCenterUser", "accountId": caller.account, "onBehalfOf": on_behalf}
 
 
 def _said(caller: Caller, key: str) -> str:

@@ -9,12 +9,16 @@ from importlib import import_module
 
 from bailiwick.api import Later, Service
 
-NAMES = ("accessanalyzer", "cloudtrail", "iam", "kms", "organizations", "rolesanywhere", "sts")
+NAMES = (
+    *("accessanalyzer", "cloudtrail", "iam", "identitystore", "kms", "organizations", "rolesanywhere", "sso"),
+    *("sso-admin", "sso-oidc", "sts"),
+)
 
 
 def load(name: str) -> Service:
     """The service of this name, with every operation registered."""
-    service: Service = getattr(import_module(f"{__name__}.{name}"), name)
+    room = name.replace("-", "_")
+    service: Service = getattr(import_module(f"{__name__}.{room}"), room)
     return service
 
 

@@ -55,14 +55,21 @@ def _identify(request: Request, scope_service: str | None, known: Models) -> Ope
         action, version = form.action(request)
         if action:
             return _by_action(action[:_MAX_ACTION], version[:_MAX_ACTION], services)
-    return _by_path(request, scope_service, services)
+    try:
+        return _by_path(request, scope_service, services)
+    except UnknownOperation:
+        if scope_service is not None or services is known.all:
+            raise
+        return _by_path(request, None, known.all)  # the host's name only looked like a service's
 
 
 def _candidates(request: Request, scope_service: str | None, known: Models) -> tuple[ServiceModel, ...]:
     if scope_service is not None:
         return known.by_signing_name.get(scope_service, ())
     host = (request.header("host") or "").partition(":")[0].lower()
-    for label in host.split(".")[:2]:
+    first, _, rest = host.partition(".")
+    second = rest.partition(".")[0]
+    for label in (f"{first}.{second}", first, second):
         if label in known.by_host_label:
             return known.by_host_label[label]
     return known.all

@@ -10,7 +10,18 @@ from functools import cache
 
 # Letters and numbers are what Python's own \w holds beside the underscore; separators have no short name.
 _SEPARATORS = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
-_UNICODE = {r"\p{L}": r"\w", r"\p{N}": "", r"\p{Z}": _SEPARATORS}
+# Letters, marks, symbols, numbers and punctuation: all that is neither a separator, nor control, format or private.
+_PRINTED = (
+    r"\u0021-\u007E\u00A1-\u00AC\u00AE-\u167F\u1681-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u2FFF\u3001-\uD7FF"
+    r"\uF900-\uFEFE\uFF00-\uFFEF\U00010000-\U000DFFFF"
+)
+_UNICODE = {
+    r"\p{L}\p{M}\p{S}\p{N}\p{P}": _PRINTED,
+    r"\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}": _PRINTED + _SEPARATORS,
+    r"\p{L}": r"\w",
+    r"\p{N}": "",
+    r"\p{Z}": _SEPARATORS,
+}
 
 
 @cache

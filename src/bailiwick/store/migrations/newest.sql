@@ -364,6 +364,50 @@ CREATE TABLE iam_user (
 	CONSTRAINT iam_user_account_folded_unique UNIQUE (account, folded)
 );
 
+CREATE TABLE identitystore_group (
+	id VARCHAR(47) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	folded VARCHAR(1024) NOT NULL, 
+	external VARCHAR(600), 
+	revision INTEGER NOT NULL, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	updated_by TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT identitystore_group_pk PRIMARY KEY (id), 
+	CONSTRAINT identitystore_group_store_external_unique UNIQUE (store, external), 
+	CONSTRAINT identitystore_group_store_folded_unique UNIQUE (store, folded)
+);
+
+CREATE TABLE identitystore_membership (
+	id VARCHAR(47) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	group_id VARCHAR(47) NOT NULL, 
+	user_id VARCHAR(47) NOT NULL, 
+	created FLOAT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	CONSTRAINT identitystore_membership_pk PRIMARY KEY (id), 
+	CONSTRAINT identitystore_membership_group_id_user_id_unique UNIQUE (group_id, user_id)
+);
+
+CREATE TABLE identitystore_user (
+	id VARCHAR(47) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	folded VARCHAR(128) NOT NULL, 
+	external VARCHAR(600), 
+	status VARCHAR(16) NOT NULL, 
+	revision INTEGER NOT NULL, 
+	created FLOAT NOT NULL, 
+	updated FLOAT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	updated_by TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT identitystore_user_pk PRIMARY KEY (id), 
+	CONSTRAINT identitystore_user_store_external_unique UNIQUE (store, external), 
+	CONSTRAINT identitystore_user_store_folded_unique UNIQUE (store, folded)
+);
+
 CREATE TABLE kms_alias (
 	arn VARCHAR(400) NOT NULL, 
 	account VARCHAR(12) NOT NULL, 
@@ -567,6 +611,84 @@ CREATE TABLE setting (
 	CONSTRAINT setting_pk PRIMARY KEY (name)
 );
 
+CREATE TABLE sso_assignment (
+	principal VARCHAR(47) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	permission_set VARCHAR(32) NOT NULL, 
+	instance VARCHAR(32) NOT NULL, 
+	kind VARCHAR(8) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT sso_assignment_pk PRIMARY KEY (principal, account, permission_set)
+);
+
+CREATE TABLE sso_device (
+	code VARCHAR(16) NOT NULL, 
+	client VARCHAR(64) NOT NULL, 
+	name VARCHAR(256) NOT NULL, 
+	expires FLOAT NOT NULL, 
+	user_id VARCHAR(47), 
+	denied INTEGER NOT NULL, 
+	CONSTRAINT sso_device_pk PRIMARY KEY (code)
+);
+
+CREATE TABLE sso_instance (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	name VARCHAR(255) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT sso_instance_pk PRIMARY KEY (id), 
+	CONSTRAINT sso_instance_account_unique UNIQUE (account), 
+	CONSTRAINT sso_instance_store_unique UNIQUE (store)
+);
+
+CREATE TABLE sso_permission_set (
+	id VARCHAR(32) NOT NULL, 
+	instance VARCHAR(32) NOT NULL, 
+	name VARCHAR(32) NOT NULL, 
+	created FLOAT NOT NULL, 
+	changed FLOAT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT sso_permission_set_pk PRIMARY KEY (id), 
+	CONSTRAINT sso_permission_set_instance_name_unique UNIQUE (instance, name)
+);
+
+CREATE TABLE sso_provisioned (
+	permission_set VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	role_id VARCHAR(32) NOT NULL, 
+	role_arn VARCHAR(2048) NOT NULL, 
+	done FLOAT NOT NULL, 
+	CONSTRAINT sso_provisioned_pk PRIMARY KEY (permission_set, account)
+);
+
+CREATE TABLE sso_sign_in (
+	id VARCHAR(64) NOT NULL, 
+	user_id VARCHAR(47) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	client VARCHAR(64) NOT NULL, 
+	created FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	turn INTEGER NOT NULL, 
+	CONSTRAINT sso_sign_in_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE sso_spent (
+	id VARCHAR(64) NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT sso_spent_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE sso_task (
+	id VARCHAR(36) NOT NULL, 
+	instance VARCHAR(32) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	created FLOAT NOT NULL, 
+	body TEXT NOT NULL, 
+	CONSTRAINT sso_task_pk PRIMARY KEY (id)
+);
+
 CREATE TABLE sts_outbound_key (
 	id VARCHAR(64) NOT NULL, 
 	algorithm VARCHAR(8) NOT NULL, 
@@ -618,6 +740,8 @@ CREATE INDEX iam_signing_certificate_owner ON iam_signing_certificate (owner_id)
 
 CREATE INDEX iam_user_boundary ON iam_user (account, boundary);
 
+CREATE INDEX identitystore_membership_user ON identitystore_membership (user_id, id);
+
 CREATE INDEX kms_alias_key ON kms_alias (key_arn);
 
 CREATE INDEX kms_grant_grantee ON kms_grant (key_arn, grantee);
@@ -640,6 +764,22 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
+CREATE INDEX sso_assignment_permission_set ON sso_assignment (permission_set, account);
+
+CREATE INDEX sso_device_expires ON sso_device (expires);
+
+CREATE INDEX sso_provisioned_account ON sso_provisioned (account);
+
+CREATE INDEX sso_sign_in_expires ON sso_sign_in (expires);
+
+CREATE INDEX sso_sign_in_user ON sso_sign_in (user_id);
+
+CREATE INDEX sso_spent_expires ON sso_spent (expires);
+
+CREATE INDEX sso_task_created ON sso_task (created);
+
+CREATE INDEX sso_task_instance ON sso_task (instance, kind, created);
+
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0016')
+INSERT INTO alembic_version (version_num) VALUES ('0017')

@@ -1,0 +1,74 @@
+"""Attributes of users and groups: set at creation, changed by path, looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bailiwick.services.identitystore.shapes import AttributeOperation, ConflictException, ValidationException
+
+_NOT_ATTRIBUTES = frozenset(("IdentityStoreId",))
+_FOLDED = {"username": "UserName", "displayname": "DisplayName", "description": "Description"}
+_LONGEST_BODY = 16_384
+
+
+def given(request: Any) -> dict[str, Any]:
+    """The attributes that a request sets."""
+    members: dict[str, Any] = msgspec.to_builtins(request)
+    return {name: value for name, value in members.items() if name not in _NOT_ATTRIBUTES and value is not None}
+
+
+def changed(
+    present: dict[str, Any], operations: Sequence[AttributeOperation], allowed: frozenset[str]
+) -> dict[str, Any]:
+    """The attributes after these operations; one without a value removes the attribute.
+
+    Paths are such as `userName`, `name.familyName`, `emails`. Raises ValidationException.
+    """
+    attributes = dict(present)
+    for operation in operations:
+        top, _, inner = operation.AttributePath.partition(".")
+        name = _canonical(top)
+        if name not in allowed or "." in inner:
+            raise ValidationException(f"The attribute path {operation.AttributePath} is not supported.")
+        value = operation.AttributeValue
+        if inner:
+            whole = attributes.get(name)
+            value = {**(whole if isinstance(whole, dict) else {}), _canonical(inner): value}
+            value = {key: each for key, each in value.items() if each is not None} or None
+        attributes[name] = _capitalised(value)
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def encoded(attributes: dict[str, Any]) -> str:
+    """The attributes as they are kept. Raises ValidationException for too many."""
+    text = msgspec.json.encode(attributes).decode()
+    if len(text) > _LONGEST_BODY:
+        raise ValidationException("The attributes are too long.")
+    return text
+
+
+def check_revision(wanted: str | None, present: int) -> None:
+    """Raises ConflictException if somebody else changed it since the caller looked."""
+    if wanted is not None and wanted != str(present):
+        raise ConflictException("The resource was changed in the meantime.", Reason="CONCURRENT_MODIFICATION")
+
+
+def external(issuer: str, identifier: str) -> str:
+    """How the id of another directory is kept."""
+    return f"{issuer} {identifier}"
+
+
+def _canonical(name: str) -> str:
+    return _FOLDED.get(name.lower(), name[:1].upper() + name[1:])
+
+
+def _capitalised(value: Any) -> Any:
+    """Names of members as the API has them, also where a client wrote them as SCIM does."""
+    if isinstance(value, dict):
+        return {_canonical(str(key)): _capitalised(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_capitalised(each) for each in value]
+    return value
