@@ -26,9 +26,27 @@ TABLES = ROOT / "src" / "bailiwick" / "wire" / "tables"
 EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
 NAMES = (
-    *("accessanalyzer", "cloudtrail", "iam", "identitystore", "kms", "organizations", "rolesanywhere", "sso"),
-    *("sso-admin", "sso-oidc", "sts"),
+    *("accessanalyzer", "cloudtrail", "ec2", "hosts", "iam", "identitystore", "kms", "organizations"),
+    *("rolesanywhere", "sso", "sso-admin", "sso-oidc", "sts"),
 )
+OWN = {"hosts"}  # services that AWS does not have: the whole model is in wire/extras
+# EC2's model is larger than all others together: what is not named here is an unknown action.
+ONLY = {
+    "ec2": {
+        "AssociateIamInstanceProfile",
+        "CreateTags",
+        "DeleteTags",
+        "DescribeIamInstanceProfileAssociations",
+        "DescribeInstanceAttribute",
+        "DescribeInstances",
+        "DescribeTags",
+        "DisassociateIamInstanceProfile",
+        "ModifyInstanceMetadataOptions",
+        "ReplaceIamInstanceProfileAssociation",
+        "RevokeInstanceCredentials",
+        "TerminateInstances",
+    }
+}
 
 KEPT_OF_SHAPE = (
     *("type", "min", "max", "pattern", "enum", "sensitive", "flattened", "required", "payload", "timestampFormat"),
@@ -60,15 +78,31 @@ def load(name: str) -> dict[str, Any]:
 
     Those are in the form of botocore's extras, so that botocore reads them as well, by AWS_DATA_PATH.
     """
+    loader = botocore.loaders.Loader(extra_search_paths=[str(EXTRAS)])
+    if name in OWN:
+        own: dict[str, Any] = loader.load_service_model(name, "service-2")
+        return own
     plain: dict[str, Any] = botocore.loaders.Loader().load_service_model(name, "service-2")
     taken = {part: set(plain[part]) for part in ("operations", "shapes")}
     for file in EXTRAS.glob(f"{name}/*/service-2.sdk-extras.json"):
         for part, added in msgspec.json.decode(file.read_bytes())["merge"].items():
             if taken[part] & set(added):
                 raise SystemExit(f"{file}: {sorted(taken[part] & set(added))} are in AWS's model already")
-    loader = botocore.loaders.Loader(extra_search_paths=[str(EXTRAS)])
     loaded: dict[str, Any] = loader.load_service_model(name, "service-2")
     return loaded
+
+
+def restricted(model: dict[str, Any], operations: set[str]) -> dict[str, Any]:
+    """A model with these operations alone, and without the bounds of what no input reaches."""
+    model = {**model, "operations": {name: model["operations"][name] for name in operations}}
+    taken: dict[str, dict[str, Any]] = {}
+    for described in model["operations"].values():
+        reach(described["input"]["shape"], model["shapes"], taken)
+    for name, shape in model["shapes"].items():
+        if name not in taken:
+            for bound in ("enum", "pattern", "min", "max"):
+                shape.pop(bound, None)
+    return model
 
 
 # -- Tables -----------------------------------------------------------------------------------------------
@@ -176,9 +210,7 @@ Source: the service model `{service}` of {api_version}, Apache-2.0.
 
 from __future__ import annotations
 
-{imports}
-from bailiwick.api import ApiError
-'''
+{imports}'''
 
 
 class Shapes:
@@ -297,7 +329,8 @@ def imports(written: str) -> str:
     """What a module needs of what is in it."""
     typing = [name for name in ("Annotated", "Any") if re.search(rf"{name}(\[| \| None)", written)]
     of_typing = f"from typing import {', '.join(typing)}\n\n" if typing else ""
-    return f"{of_typing}from msgspec import {'Meta, Struct' if 'Annotated' in typing else 'Struct'}\n"
+    of_house = "\nfrom bailiwick.api import ApiError\n" if "(ApiError)" in written else ""
+    return f"{of_typing}from msgspec import {'Meta, Struct' if 'Annotated' in typing else 'Struct'}\n{of_house}"
 
 
 def named(folder: Path) -> set[str]:
@@ -330,7 +363,8 @@ def generated() -> dict[Path, bytes]:
     """Every generated file and what it must hold."""
     files: dict[Path, bytes] = {}
     for name in NAMES:
-        compiled = table(name, load(name))
+        model = load(name)
+        compiled = table(name, restricted(model, ONLY[name]) if name in ONLY else model)
         files[TABLES / f"{name}.json"] = msgspec.json.encode(compiled) + b"\n"
         files[folder(name) / "shapes.py"] = formatted(Shapes(compiled).text()).encode()
     return files

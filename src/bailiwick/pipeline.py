@@ -27,7 +27,7 @@ from bailiwick.authorization import Authorizer
 from bailiwick.core import errors, ids
 from bailiwick.core.bounded import Use
 from bailiwick.core.formats import SessionKind, seal_message
-from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.message import Request, Response
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.message import authorization_message
 from bailiwick.core.policy.question import Principal, PrincipalKind
@@ -47,9 +47,6 @@ from bailiwick.wire.models import OperationModel, ServiceModel
 log = structlog.get_logger()
 
 _REGION_OF_GLOBAL_SERVICES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-
-MESSAGE_HEADER = "x-bailiwick-authorization-message"
-"""The header of a refusal by a policy; what it holds is for DecodeAuthorizationMessage, as in EC2's messages."""
 
 ANONYMOUS = Caller(
     Principal(PrincipalKind.ANONYMOUS, "aws", "anonymous", "anonymous", "anonymous", "anonymous"),
@@ -321,16 +318,11 @@ class Pipeline:
 
     def _refused(self, error: ApiError, received: Received, caller: Caller | None = None) -> Response:
         """The refusal as its protocol has it. One by a policy carries what DecodeAuthorizationMessage opens."""
-        route = received.route
-        response = refuse(error, route.service if route else None, received.request, received.request_id)
-        if caller is None or not isinstance(error, api.AccessDenied) or error.ruling is None:
-            return response
-        text = authorization_message(error.ruling, caller.user_id)
-        environment = self.environment
-        sealed = seal_message(environment.ring, text, caller.account, received.now, environment.entropy)
-        if sealed is None:
-            return response
-        return msgspec.structs.replace(response, headers=(*response.headers, Header(MESSAGE_HEADER, sealed)))
+        route, sealed = received.route, None
+        if caller is not None and isinstance(error, api.AccessDenied) and error.ruling is not None:
+            text, environment = authorization_message(error.ruling, caller.user_id), self.environment
+            sealed = seal_message(environment.ring, text, caller.account, received.now, environment.entropy)
+        return refuse(error, route.service if route else None, received.request, received.request_id, sealed)
 
     def _not_offered(self, service: str, name: str) -> api.UnknownOperation:
         """The refusal of an operation that the model has and this server does not."""

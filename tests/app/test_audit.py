@@ -395,6 +395,8 @@ def test_every_member_that_a_model_calls_a_secret_or_that_sounds_like_one_is_lef
 
 
 HARMLESS = {
+    "ClientToken",  # of an instance: for idempotency
+    "HttpTokens",
     "NextToken",
     "RemovePrivateKey",
     "SubjectFromWebIdentityToken",

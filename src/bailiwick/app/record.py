@@ -35,6 +35,7 @@ _RESOURCE_TYPES = {
     ("iam", "group"): "AWS::IAM::Group",
     ("iam", "role"): "AWS::IAM::Role",
     ("iam", "policy"): "AWS::IAM::Policy",
+    ("ec2", "instance"): "AWS::EC2::Instance",
 }
 
 
@@ -242,8 +243,10 @@ def _service(caller: Caller) -> dict[str, Any]:
 
 
 def _vouched_for(caller: Caller) -> dict[str, Any]:
-    """Someone of an identity provider who is about to take a role."""
+    """Someone of an identity provider who is about to take a role; or a host, which its key vouches for."""
     provider = caller.principal.arn
+    if provider.startswith("arn:") and ":instance/" in provider:
+        return {"type": "Instance", "principalId": caller.user_id, "arn": provider, "accountId": caller.account}
     if ":saml-provider/" in provider:
         subject, issuer, kind = _said(caller, "saml:sub"), _said(caller, "saml:namequalifier"), "SAMLUser"
         principal_id = f"{issuer or provider}:{subject}"

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, LargeBinary, Row, Table, func, lit
 from bailiwick.core.errors import SealError
 from bailiwick.core.ids import Entropy
 from bailiwick.core.seal import KeyRing
-from bailiwick.directory import credential_tables, provider_tables, tables
+from bailiwick.directory import credential_tables, instance_tables, provider_tables, tables
 from bailiwick.services.kms import tables as kms
 from bailiwick.store import Store
 
@@ -42,6 +42,7 @@ REGISTRY = (
     Sealed(credential_tables.server_certificate.c.private_key, "server-certificate", lambda row: str(row.id)),
     Sealed(provider_tables.saml_private_key.c.sealed, "saml-private-key", lambda row: str(row.id)),
     Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
+    Sealed(instance_tables.document_key.c.sealed, "identity-document-key", lambda row: str(row.id)),
     Sealed(kms.material.c.sealed, "kms-material", lambda row: f"{row.key_arn}|{row.id}"),
 )
 """Every sealed column of the database. A test finds those that are missing."""

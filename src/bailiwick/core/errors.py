@@ -177,3 +177,7 @@ class TokenRefused(CoreError):
     def __init__(self, check: str, message: str) -> None:
         super().__init__(message)
         self.check = check
+
+
+class HostUnproven(CoreError):
+    """A request that no host of this deployment signed; the text is for the client."""

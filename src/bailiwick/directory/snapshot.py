@@ -26,6 +26,7 @@ from bailiwick.directory import (
     accounts,
     entities,
     forwarding,
+    instances,
     organizations,
     service_principals,
     tables,
@@ -131,6 +132,8 @@ class Directory:
         base, topics = known.caller, known.topics
         if session.via:
             topics = (*topics, *forwarding.check_alive(transaction, session))
+        if session.said:
+            topics = (*topics, *instances.check_alive(transaction, session))
         if session.kind is SessionKind.FEDERATED and base.kind is PrincipalKind.ROOT:
             base = msgspec.structs.replace(base, identity=_EVERYTHING)  # what it passes on is what limits it
         filtered, more = self._session_policies(transaction, session)

@@ -114,19 +114,36 @@ _SENTENCES: dict[tuple[str, type[CommonError]], str] = {
 }
 
 # Where what breaks a bound of the model is an error of the service's own.
-_OWN_VALIDATION = {"organizations": "InvalidInputException"}
+_OWN_VALIDATION = {"ec2": "InvalidParameterValue", "organizations": "InvalidInputException"}
+
+MESSAGE_HEADER = "x-bailiwick-authorization-message"
+"""The header of a refusal by a policy; what it holds is for DecodeAuthorizationMessage, as in EC2's messages."""
 
 _FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 
 
-def refuse(error: ApiError, service: ServiceModel | None, request: Request, request_id: str) -> Response:
-    """The response that tells `error`, for a service or, where none was named, for what was sent."""
+def refuse(
+    error: ApiError, service: ServiceModel | None, request: Request, request_id: str, sealed: str | None = None
+) -> Response:
+    """The response that tells `error`, for a service or, where none was named, for what was sent.
+
+    `sealed` is the authorization message of a refusal by a policy, which goes into a header; EC2 tells it as well.
+    """
+    response = _refusal(error, service, request, request_id, sealed)
+    if sealed is None:
+        return response
+    return msgspec.structs.replace(response, headers=(*response.headers, (MESSAGE_HEADER, sealed)))
+
+
+def _refusal(
+    error: ApiError, service: ServiceModel | None, request: Request, request_id: str, sealed: str | None
+) -> Response:
     spoken = protocol(service, request) if service else _guess(request)
     dialect = "s3" if service and service.name == "s3" else spoken
     code, status = form_of(error, dialect)
     if service and isinstance(error, api.ValidationError):
         code = _OWN_VALIDATION.get(service.name, code)
-    told = _Told(error, code, status, service, request_id, _sentence(error, dialect))
+    told = _Told(error, code, status, service, request_id, _sentence(error, dialect, sealed))
     if spoken == JSON:
         version = service.json_version if service else "1.1"
         return told.json(f"application/x-amz-json-{version}")
@@ -171,7 +188,10 @@ def _guess(request: Request) -> str:
     return JSON if request.header("x-amz-target") is not None or "json" in kind else QUERY
 
 
-def _sentence(error: ApiError, dialect: str) -> str:
+def _sentence(error: ApiError, dialect: str, sealed: str | None) -> str:
+    if dialect == EC2 and isinstance(error, api.AccessDenied):
+        encoded = f". Encoded authorization failure message: {sealed}" if sealed else ""
+        return f"You are not authorized to perform this operation. {error.message}{encoded}"
     return (
         _SENTENCES.get((dialect, type(error)), error.message) if isinstance(error, CommonError) else error.message
     )

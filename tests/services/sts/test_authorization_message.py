@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from bailiwick.core.formats import open_message, seal_message
 from bailiwick.core.seal import KeyRing
-from bailiwick.pipeline import MESSAGE_HEADER
+from bailiwick.wire.refusal import MESSAGE_HEADER
 from world import ACCOUNT, World
 
 OTHER = "444455556666"

@@ -21,6 +21,7 @@ from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Rule, Value
 from bailiwick.directory import entities, organizations
 from bailiwick.directory.entities import Role
+from bailiwick.directory.service_principals import HouseService
 from bailiwick.services.sts import session_tags, shapes
 from bailiwick.services.sts.credentials import new_session
 from bailiwick.services.sts.session_policies import SessionPolicies
@@ -72,13 +73,16 @@ def of_role(found: Trusted | None) -> dict[str, Value]:
 
 
 def duration(call: Call, wanted: int | None, role: Role) -> int:
-    """For how many seconds a session of a role lasts. Raises ValidationError for more than it may."""
+    """For how many seconds a session of a role lasts. Raises ValidationError for more than it may.
+
+    A service of this house decides itself how long what it hands out lasts (facts/sts.md section 2).
+    """
     seconds = wanted or _DEFAULT
     if call.caller.session is not None and seconds > _MAX_CHAINED:
         raise ValidationError(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         )
-    if seconds > role.max_session:
+    if seconds > role.max_session and not isinstance(call.caller, HouseService):
         raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     return seconds
 

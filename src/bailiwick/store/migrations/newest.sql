@@ -46,6 +46,76 @@ CREATE TABLE change (
 	topic VARCHAR(2200) NOT NULL
 );
 
+CREATE TABLE ec2_association (
+	id VARCHAR(32) NOT NULL, 
+	instance_id VARCHAR(19) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	profile_id VARCHAR(32) NOT NULL, 
+	profile_arn VARCHAR(1024) NOT NULL, 
+	is_main BOOLEAN NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT ec2_association_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE ec2_document_key (
+	id VARCHAR(64) NOT NULL, 
+	created FLOAT NOT NULL, 
+	sealed BLOB NOT NULL, 
+	certificate TEXT NOT NULL, 
+	CONSTRAINT ec2_document_key_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE ec2_host_nonce (
+	id VARCHAR(64) NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT ec2_host_nonce_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE ec2_instance (
+	id VARCHAR(19) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(64) NOT NULL, 
+	zone VARCHAR(64) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	launched FLOAT NOT NULL, 
+	seen FLOAT NOT NULL, 
+	ended FLOAT, 
+	refused_until BIGINT NOT NULL, 
+	public_key TEXT NOT NULL, 
+	certificate VARCHAR(64), 
+	address VARCHAR(45) NOT NULL, 
+	hostname VARCHAR(253) NOT NULL, 
+	architecture VARCHAR(16) NOT NULL, 
+	type VARCHAR(64) NOT NULL, 
+	image VARCHAR(64) NOT NULL, 
+	vpc VARCHAR(64) NOT NULL, 
+	user_data TEXT NOT NULL, 
+	http_tokens VARCHAR(16) NOT NULL, 
+	http_endpoint VARCHAR(16) NOT NULL, 
+	http_ipv6 VARCHAR(16) NOT NULL, 
+	hop_limit INTEGER NOT NULL, 
+	metadata_tags VARCHAR(16) NOT NULL, 
+	CONSTRAINT ec2_instance_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE ec2_join_authority (
+	name VARCHAR(64) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	created FLOAT NOT NULL, 
+	certificates TEXT NOT NULL, 
+	grants TEXT NOT NULL, 
+	CONSTRAINT ec2_join_authority_pk PRIMARY KEY (name)
+);
+
+CREATE TABLE ec2_join_token (
+	hash VARCHAR(64) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	created FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	grants TEXT NOT NULL, 
+	CONSTRAINT ec2_join_token_pk PRIMARY KEY (hash)
+);
+
 CREATE TABLE iam_access_job (
 	id VARCHAR(36) NOT NULL, 
 	account VARCHAR(12) NOT NULL, 
@@ -704,6 +774,20 @@ CREATE TABLE sts_redeemed (
 	CONSTRAINT sts_redeemed_pk PRIMARY KEY (id)
 );
 
+CREATE INDEX ec2_association_account ON ec2_association (account, id);
+
+CREATE UNIQUE INDEX ec2_association_instance ON ec2_association (instance_id, profile_id);
+
+CREATE INDEX ec2_host_nonce_expires ON ec2_host_nonce (expires);
+
+CREATE INDEX ec2_instance_account ON ec2_instance (account, region, id);
+
+CREATE UNIQUE INDEX ec2_instance_certificate ON ec2_instance (certificate);
+
+CREATE INDEX ec2_instance_ended ON ec2_instance (ended);
+
+CREATE INDEX ec2_join_token_expires ON ec2_join_token (expires);
+
 CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
 
 CREATE INDEX iam_access_key_account ON iam_access_key (account);
@@ -782,4 +866,4 @@ CREATE INDEX sso_task_instance ON sso_task (instance, kind, created);
 
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0017')
+INSERT INTO alembic_version (version_num) VALUES ('0018')

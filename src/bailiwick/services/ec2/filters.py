@@ -1,0 +1,96 @@
+"""Filters of lists: name and values, where `*` and `?` stand for anything, and pages of what they leave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from bailiwick.api import Call
+from bailiwick.core.errors import SealError
+from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.services.ec2 import shapes
+from bailiwick.services.ec2.errors import InvalidNextToken, InvalidParameterValue
+
+T = TypeVar("T")
+
+Values = Callable[[T], Iterable[str]]
+"""What an entry has under the name of a filter."""
+
+_AT_ONCE = 500
+_MOST_FILTERS, _MOST_VALUES = 50, 200
+
+
+def passing(
+    filters: Sequence[shapes.Filter] | None,
+    known: Mapping[str, Values[T]],
+    tags: Callable[[T], Mapping[str, str]] | None = None,
+) -> Callable[[T], bool]:
+    """What tells whether an entry passes every filter. Raises InvalidParameterValue for one that is not known."""
+    wanted: list[tuple[Values[T], list[re.Pattern[str]]]] = []
+    for each in (filters or ())[: _MOST_FILTERS + 1]:
+        name, values = each.Name or "", each.Values or []
+        if len(wanted) == _MOST_FILTERS or len(values) > _MOST_VALUES:
+            raise InvalidParameterValue("There are too many filters, or too many values in one of them.")
+        found = known.get(name) or (_of_tag(name[4:], tags) if tags and name.startswith("tag:") else None)
+        if found is None:
+            raise InvalidParameterValue(f"The filter '{name}' is invalid")
+        wanted.append((found, [_pattern(value) for value in values]))
+    return lambda entry: all(
+        any(pattern.fullmatch(text) for text in values(entry) for pattern in patterns)
+        for values, patterns in wanted
+    )
+
+
+def page(
+    call: Call,
+    request: shapes.DescribeInstancesRequest
+    | shapes.DescribeTagsRequest
+    | shapes.DescribeIamInstanceProfileAssociationsRequest,
+    read: Callable[[str, int], Sequence[T]],
+    key: Callable[[T], str],
+    passes: Callable[[T], bool],
+) -> tuple[list[T], str | None]:
+    """A page of what passes, and the token of what follows. `read` gives entries after a key, in order."""
+    most = request.MaxResults or 1000
+    after = _after(call, request.NextToken)
+    found: list[T] = []
+    while len(found) <= most:
+        some = read(after, _AT_ONCE)
+        found += [each for each in some if passes(each)]
+        if len(some) < _AT_ONCE:
+            break
+        after = key(some[-1])
+    if len(found) <= most:
+        return found, None
+    return found[:most], make_marker(call.environment.ring, _scope(call), key(found[most - 1]))
+
+
+def _after(call: Call, token: str | None) -> str:
+    if not token:
+        return ""
+    try:
+        return read_marker(call.environment.ring, _scope(call), token)
+    except SealError:
+        raise InvalidNextToken("The token is invalid.") from None
+
+
+def _scope(call: Call) -> str:
+    return f"{call.account}/{call.region}/{call.operation.action}"
+
+
+def _of_tag(key: str, tags: Callable[[T], Mapping[str, str]]) -> Values[T]:
+    return lambda entry: (value for name, value in tags(entry).items() if name == key)
+
+
+@lru_cache(maxsize=256)
+def _pattern(value: str) -> re.Pattern[str]:
+    """A value of a filter; only `*` and `?` are special, unless a backslash is before them."""
+    parts = re.split(r"(\\.|[*?])", value)
+    translated = "".join({"*": ".*", "?": "."}.get(part) or re.escape(_plain(part)) for part in parts)
+    return re.compile(translated, re.DOTALL)
+
+
+def _plain(part: str) -> str:
+    return part[1:] if len(part) == 2 and part[0] == "\\" else part
