@@ -366,6 +366,9 @@ def test_a_refresh_token_is_good_once(center: Center) -> None:
     assert portal.list_accounts(accessToken=second["accessToken"])["accountList"] == []
     assert refusal(portal.list_accounts, accessToken=second["refreshToken"])[0] == "UnauthorizedException"
     assert refusal(oidc.create_token, **ask, refreshToken=token["refreshToken"])[0] == "InvalidGrantException"
+    # One of two who had it was a thief: nobody goes on.
+    assert refusal(oidc.create_token, **ask, refreshToken=second["refreshToken"])[0] == "InvalidGrantException"
+    assert refusal(portal.list_accounts, accessToken=second["accessToken"])[0] == "UnauthorizedException"
 
 
 def test_who_is_gone_is_signed_out(center: Center) -> None:

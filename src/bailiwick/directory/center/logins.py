@@ -241,14 +241,13 @@ def end(transaction: Transaction, found: SignIn) -> None:
     transaction.run(delete(tables.sign_in).where(tables.sign_in.c.id == found.id))
 
 
-def turned(transaction: Transaction, found: SignIn, turn: int) -> SignIn | None:
-    """The sign-in after a refresh; None, and it has ended, if the token was used before: somebody has a copy."""
+def turned(transaction: Transaction, found: SignIn) -> SignIn | None:
+    """The sign-in after a refresh; None if somebody else was faster."""
     columns = tables.sign_in.c
-    where = columns.id == found.id, columns.turn == turn
-    if not transaction.run(update(tables.sign_in).where(*where).values(turn=turn + 1)):
-        end(transaction, found)
+    where = columns.id == found.id, columns.turn == found.turn
+    if not transaction.run(update(tables.sign_in).where(*where).values(turn=found.turn + 1)):
         return None
-    return msgspec.structs.replace(found, turn=turn + 1)
+    return msgspec.structs.replace(found, turn=found.turn + 1)
 
 
 def forget(transaction: Transaction, now: float) -> None:

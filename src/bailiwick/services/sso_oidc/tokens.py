@@ -32,19 +32,19 @@ class Grant(Caller, frozen=True, kw_only=True):
     user: StoreUser
     by_device: DeviceCode | None = None
     by_code: Code | None = None
-    by_sign_in: tuple[SignIn, int] | None = None
+    by_sign_in: SignIn | None = None
 
 
 def granted(call: Call, request: CreateTokenRequest) -> Grant:
     """Who let the client in that asks. Raises the errors of RFC 6749 section 5.2 and RFC 8628 section 3.5."""
     client = client_of(call, request.clientId, request.clientSecret)
+    if request.grantType == "refresh_token":
+        return _by_sign_in(call, client, request)
     with call.transaction:
         if request.grantType == DEVICE_GRANT:
             return _by_device(call, client, request)
         if request.grantType == "authorization_code":
             return _by_code(call, client, request)
-        if request.grantType == "refresh_token":
-            return _by_sign_in(call, client, request)
     raise refused(UnsupportedGrantTypeException, "unsupported_grant_type", "Unsupported grant type.")
 
 
@@ -86,10 +86,15 @@ def _by_sign_in(call: Call, client: Client, request: CreateTokenRequest) -> Gran
         token = logins.opened(call.environment, logins.TOKEN, request.refreshToken or "", Token)
     except Refused:
         token = None
-    found = logins.sign_in(call.transaction, token.sign_in, call.now) if token and token.turn >= 0 else None
-    if token is None or found is None or found[0].client != client.id:
-        raise refused(InvalidGrantException, "invalid_grant", "Invalid refresh token.")
-    return _grant(call, client, found[0].user_id, by_sign_in=(found[0], token.turn))
+    with call.transaction as transaction:
+        found = logins.sign_in(transaction, token.sign_in, call.now) if token and token.turn >= 0 else None
+        if token is None or found is None or found[0].client != client.id:
+            raise refused(InvalidGrantException, "invalid_grant", "Invalid refresh token.")
+        if token.turn == found[0].turn:
+            return _grant(call, client, found[0].user_id, by_sign_in=found[0])
+        transaction.begin_writing()  # it was used before: two have it, and one of them is a thief
+        logins.end(transaction, found[0])
+    raise refused(InvalidGrantException, "invalid_grant", "Invalid refresh token.")
 
 
 def _grant(
@@ -98,7 +103,7 @@ def _grant(
     user_id: str,
     by_device: DeviceCode | None = None,
     by_code: Code | None = None,
-    by_sign_in: tuple[SignIn, int] | None = None,
+    by_sign_in: SignIn | None = None,
 ) -> Grant:
     user = people.user_anywhere(call.transaction, user_id)
     instance = people.instance(call.transaction, store=user.store) if user is not None else None
@@ -133,7 +138,7 @@ def _redeemed(call: Call, grant: Grant) -> SignIn:
     """Use the grant up; it can be used once, whoever asks at the same time."""
     transaction = call.transaction
     if grant.by_sign_in is not None:
-        found = logins.turned(transaction, *grant.by_sign_in)
+        found = logins.turned(transaction, grant.by_sign_in)
         if found is None:
             raise refused(InvalidGrantException, "invalid_grant", "Invalid refresh token.")
         return found
