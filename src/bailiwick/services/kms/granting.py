@@ -182,9 +182,16 @@ def grant_to_retire(call: Call, request: shapes.RetireGrantRequest) -> Target:
     kind = grant.constraints.kind
     if kind is not None:
         context["kms:grantconstrainttype"] = kind
-    # As the caller's own: the grant itself is all that the other side has to say.
+    entitled = _entitled(call, grant)
+    if not grants.named_by(call.caller.principal, entitled):
+        entitled = []
+    # As the caller's own if he is meant: the grant itself is all that the other side has to say.
     return msgspec.structs.replace(
-        target, account=call.account, policy=_who_may_retire(call, key, grant), context=context, record=grant
+        target,
+        account=call.account if entitled else key.account,
+        policy=_who_may_retire(key, grant, entitled),
+        context=context,
+        record=grant,
     )
 
 
@@ -338,12 +345,19 @@ def _delete(call: Call, key_arn: str, grant_id: str) -> None:
     call.transaction.changed(grants.topic(key_arn))
 
 
-def _who_may_retire(call: Call, key: Key, grant: Grant) -> Layer:
+def _entitled(call: Call, grant: Grant) -> list[str]:
+    """Whom a grant lets end it: the account that issued it, whom it says, and its grantee if it says so."""
     entitled = [arn.root(call.partition, grant.issuer)]
     if grant.retiring is not None and grant.retiring.startswith("arn:"):
         entitled.append(grant.retiring)
     if grants.RETIRE_GRANT in grant.operations and grant.grantee.startswith("arn:"):
         entitled.append(grant.grantee)
+    return entitled
+
+
+def _who_may_retire(key: Key, grant: Grant, entitled: list[str]) -> Layer:
+    if not entitled:
+        return Layer(_denies(key))
     statement = {"Effect": "Allow", "Principal": {"AWS": entitled}, "Action": "kms:RetireGrant", "Resource": "*"}
     text = json.dumps({"Version": "2008-10-17", "Statement": statement})
     return Layer([*_denies(key), Attached(compile_policy(text, grant.pins), f"grant {grant.id}")])

@@ -202,6 +202,11 @@ def check_tokens(call: Call, tokens: Sequence[str] | None) -> None:
         read_token(call, token)
 
 
+def named_by(principal: Principal, named: Sequence[str]) -> bool:
+    """Whether some of these ARNs are what grants call a principal."""
+    return any(name in named for name in _names(principal))
+
+
 def _names(principal: Principal) -> list[str]:
     """Everything by which a grant can name a principal."""
     names = {principal.arn, principal.issuer_arn}

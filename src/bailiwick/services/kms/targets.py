@@ -32,6 +32,16 @@ from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}", re.ASCII)
 
+# What can be done with a key of another account, if both sides allow it (facts/kms.md section 2, column X).
+ACROSS_ACCOUNTS = frozenset(
+    (
+        *("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant", "DescribeKey", "GetKeyRotationStatus"),
+        *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
+        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac"),
+        *("Sign", "Verify", "GetPublicKey", "DeriveSharedSecret", "Encapsulate", "Decapsulate"),
+    )
+)
+
 
 class Use(NamedTuple):
     """What a call is about to do with a key, as far as conditions and grants ask.
@@ -138,7 +148,9 @@ def target_of(call: Call, name: str, use: Use = _PLAIN, *, aliases: bool = True)
 def target_of_key(call: Call, key: Key, use: Use = _PLAIN) -> Target:
     """The target for a key that was found."""
     policy = key.layer
-    if key.has_grants:
+    if key.account != call.account and call.operation.name not in ACROSS_ACCOUNTS:
+        policy = Layer.EMPTY  # whatever it says: nobody does this to a key of another account
+    elif key.has_grants:
         operation = use.operation or call.operation.name
         policy = grants.policy(call, key, operation, use.encryption, use.child)
     return Target(
