@@ -24,6 +24,7 @@ from bailiwick.app.proxies import Proxies
 from bailiwick.app.stages import EVERY, Stages
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.pipeline import Pipeline, Received
+from bailiwick.web.paths import is_page
 
 log = structlog.get_logger()
 
@@ -62,12 +63,13 @@ class Edge:
         stored: Callable[[], Future[None]] | None = None,
         ready: Ready | None = None,
         stages: Stages | None = None,
+        pages: Own | None = None,
     ) -> None:
         """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
 
         Of `proxies` it is believed for whom they ask. With `stored`, no answer leaves before what that gives is
         done. `ready` answers for what is behind the edge. Through `stages`, a view of the pipeline that measures,
-        goes one request in EVERY.
+        goes one request in EVERY. `pages` answers requests for pages, in a thread.
         """
         self._stored = stored
         self._proxies = proxies
@@ -75,6 +77,7 @@ class Edge:
         self._max_body = max_body
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._own = own or {}
+        self._pages = pages
         self.ready = ready or Ready({})
         self._threads = threads
         self._stages = stages
@@ -102,6 +105,8 @@ class Edge:
                 own = self._own.get((request.method, BELOW))
             if own:
                 return self._pool.submit(own, request)
+            if self._pages is not None and is_page(request):
+                return self._pool.submit(self._page, self._pages, request)
             pipeline = self._next()
             received = pipeline.receive(request)
             if received.quick:
@@ -118,8 +123,14 @@ class Edge:
         self._left = EVERY
         return self._stages
 
+    def _page(self, pages: Own, request: Request) -> Response:
+        return self._kept(pages(request))
+
     def _answer(self, pipeline: Pipeline, received: Received) -> Response:
-        answer = pipeline.answer(received)
+        return self._kept(pipeline.answer(received))
+
+    def _kept(self, answer: Response) -> Response:
+        """The answer, once what has to be written before it leaves is."""
         if self._stored is not None:
             self._stored().result()
         return answer

@@ -137,6 +137,42 @@ service_credential = Table(
     Index("iam_service_credential_account", "account"),
 )
 
+# Who is signed in to the pages. A session's id is the SHA-256 of the secret in the browser's cookie; its token is
+# what a session of AWS's API has, and says all of who it is and what it may do.
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("id", string(64), primary_key=True),
+    Column("kind", string(16), nullable=False),  # how it was begun: web_sessions.Kind
+    Column("account", string(12), nullable=False),
+    Column("owner_id", string(32), nullable=False),  # the user, root user or role
+    Column("access_key_id", string(32), nullable=False),
+    Column("token", Text, nullable=False),
+    Column("password_changed", Float),  # of the password that she signed in with: another one ends the session
+    Column("parent", string(64)),  # the session that switched to this role, without which it ends
+    Column("created", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("source", string(64), nullable=False),
+    Column("user_agent", string(256), nullable=False),
+    Column("name", string(256), nullable=False),  # what the person calls it: a switched role's display name
+    Column("color", string(6), nullable=False),
+    Column("issuer", string(2048), nullable=False),  # where to go when it has ended, or nothing
+    Index("web_session_owner", "owner_id"),
+    Index("web_session_parent", "parent"),
+    Index("web_session_expires", "expires"),
+)
+
+# A sign-in between its steps: the password was right, the second factor is awaited. Taken out when it is used.
+web_step = Table(
+    "web_step",
+    metadata,
+    Column("id", string(64), primary_key=True),
+    Column("expires", Float, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # sealed for "web-step", bound to the id
+    Index("web_step_expires", "expires"),
+)
+
 account_alias = Table(
     "iam_account_alias",
     metadata,

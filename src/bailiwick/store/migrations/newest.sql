@@ -774,6 +774,33 @@ CREATE TABLE sts_redeemed (
 	CONSTRAINT sts_redeemed_pk PRIMARY KEY (id)
 );
 
+CREATE TABLE web_session (
+	id VARCHAR(64) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	access_key_id VARCHAR(32) NOT NULL, 
+	token TEXT NOT NULL, 
+	password_changed FLOAT, 
+	parent VARCHAR(64), 
+	created FLOAT NOT NULL, 
+	seen FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	source VARCHAR(64) NOT NULL, 
+	user_agent VARCHAR(256) NOT NULL, 
+	name VARCHAR(256) NOT NULL, 
+	color VARCHAR(6) NOT NULL, 
+	issuer VARCHAR(2048) NOT NULL, 
+	CONSTRAINT web_session_pk PRIMARY KEY (id)
+);
+
+CREATE TABLE web_step (
+	id VARCHAR(64) NOT NULL, 
+	expires FLOAT NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT web_step_pk PRIMARY KEY (id)
+);
+
 CREATE INDEX ec2_association_account ON ec2_association (account, id);
 
 CREATE UNIQUE INDEX ec2_association_instance ON ec2_association (instance_id, profile_id);
@@ -866,4 +893,12 @@ CREATE INDEX sso_task_instance ON sso_task (instance, kind, created);
 
 CREATE INDEX sts_redeemed_expires ON sts_redeemed (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0018')
+CREATE INDEX web_session_expires ON web_session (expires);
+
+CREATE INDEX web_session_owner ON web_session (owner_id);
+
+CREATE INDEX web_session_parent ON web_session (parent);
+
+CREATE INDEX web_step_expires ON web_step (expires);
+
+INSERT INTO alembic_version (version_num) VALUES ('0019')
