@@ -2,7 +2,8 @@
 
 A seeded generator mutates genuine requests (bits, slices, doubled and swapped parts, letters that matter to some
 parser) and feeds the reader of credentials, the canonical form, the identification of operations, the parsers of
-their input, and the decoder of signed chunks. Found inputs belong into the tests as named cases.
+their input, and the decoder of signed chunks; fuzz_assertions.py does the same to what people of other providers
+send. Found inputs belong into the tests as named cases.
 """
 
 from __future__ import annotations
@@ -304,6 +305,11 @@ def main() -> None:
     for outcome, times in sorted(run(chosen.count, chosen.seed).items()):
         print(f"{times:10,}  {outcome}")
     print(f"{chosen.count:,} requests in {time.perf_counter() - start:.0f} s; every one was read or refused")
+    import fuzz_assertions
+
+    for outcome, times in sorted(fuzz_assertions.run(chosen.count // 20, chosen.seed).items()):
+        print(f"{times:10,}  {outcome}")
+    print(f"{chosen.count // 20:,} assertions, metadata documents and tokens; every one was read or refused")
 
 
 if __name__ == "__main__":

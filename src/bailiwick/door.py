@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Executable, Row
 
@@ -17,6 +17,13 @@ from bailiwick.api import Call, Caller, Transaction
 from bailiwick.core.message import Request
 
 T = TypeVar("T")
+
+
+class Signed(NamedTuple):
+    """Who signed a request, and what is the same for this request alone: the SHA-256 of what was signed."""
+
+    caller: Caller
+    proof: str
 
 
 class Door(Protocol):
@@ -37,7 +44,7 @@ class Door(Protocol):
         service decides, not what whoever asked the service may do. service_principals.of_house makes the caller.
         """
 
-    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:
+    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Signed:
         """Who signed a request that was sent to a service which the operator registered.
 
         `payload` stands for its body: the SHA-256 in hexadecimal digits. It must have been signed for this service

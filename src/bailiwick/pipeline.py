@@ -38,7 +38,7 @@ from bailiwick.directory.acting import SOURCE_ACCOUNT, SOURCE_ARN, source_of
 from bailiwick.directory.forwarding import Forwarder
 from bailiwick.directory.proof import who_signed
 from bailiwick.directory.snapshot import Directory
-from bailiwick.door import Joined
+from bailiwick.door import Joined, Signed
 from bailiwick.store import Store, StoreUnavailable, Unstorable
 from bailiwick.throttling import throttle
 from bailiwick.wire import answer, identify, models, parse, refuse
@@ -267,7 +267,7 @@ class Pipeline:
         )
         return self.invoke(inner, msgspec.convert(request, route.input))
 
-    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Caller:
+    def who_signed(self, service: Caller, request: Request, payload: str, now: float) -> Signed:
         """Who signed a request that was sent to a registered service: what door.Door says."""
         return who_signed(self.directory, self.store, service, request, payload, now)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,11 @@ from bailiwick.app.settings import Settings
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4 import sign
 from bailiwick.trail.files import Files
+from saml_idp import IdentityProvider
 from world import ACCOUNT, World
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "federation"))
+from issuer import Issuer
 
 REDSHIFT, BACKUP = "redshift.amazonaws.com", "backup.example.internal"
 ARN = f"arn:aws:iam::{ACCOUNT}"
@@ -44,8 +50,8 @@ class Told(World):
         put = getattr(self.client("iam"), f"put_{kind}_policy")
         put(**{f"{kind.title()}Name": name}, PolicyName="p", PolicyDocument=document)
 
-    def role(self, name: str, principal: Any) -> str:
-        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    def role(self, name: str, principal: Any, action: str = "sts:AssumeRole") -> str:
+        trust = {"Effect": "Allow", "Principal": principal, "Action": action}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
         self.policy("role", name, "*")
@@ -159,6 +165,46 @@ def test_a_service_that_acts_for_a_person(world: Told) -> None:
     assert found.links[0].by == f"arn:aws:sts::{ACCOUNT}:assumed-role/First/morning"
     assert found.origin == f"{ARN}:user/alice"
     assert REDSHIFT in shown(found)
+
+
+def test_a_person_of_a_saml_provider_through_a_chain(world: Told) -> None:
+    """From a provider into a role, from there into another, and then a KMS call: one command tells it all."""
+    idp = IdentityProvider()
+    world.client("iam").create_saml_provider(Name="corp", SAMLMetadataDocument=idp.metadata)
+    provider = f"{ARN}:saml-provider/corp"
+    first = world.role("First", {"Federated": provider}, "sts:AssumeRoleWithSAML")
+    second = world.role("Second", {"AWS": first})
+    response = idp.response(world.now(), roles=[(first, provider)], subject="carol", identifier="_the-assertion")
+    answer = world.client("sts").assume_role_with_saml(
+        RoleArn=first, PrincipalArn=provider, SAMLAssertion=base64.b64encode(response).decode()
+    )
+    one = of(answer["Credentials"])
+    two = world.assume(one, second, "evening")
+    world.client("kms", two).list_keys()
+    found = world.trace(two)
+    assert [link.event for link in found.links] == ["AssumeRole", "AssumeRoleWithSAML"]
+    assert (found.origin, found.complete) == ("carol", True)
+    began = found.links[1]
+    assert (began.provider, began.assertion, began.asked_with) == (provider, "_the-assertion", "")
+    assert began.identity == f"arn:aws:sts::{ACCOUNT}:assumed-role/First/alice@example.org"
+    assert "carol, for whom" in shown(found)
+
+
+def test_somebody_with_a_web_identity_through_a_chain(world: Told) -> None:
+    with Issuer("/realms/shop") as issuer:
+        made = world.client("iam").create_open_id_connect_provider(Url=issuer.url, ClientIDList=["bailiwick"])
+        provider = made["OpenIDConnectProviderArn"]
+        first = world.role("First", {"Federated": provider}, "sts:AssumeRoleWithWebIdentity")
+        second = world.role("Second", {"AWS": first})
+        answer = world.client("sts").assume_role_with_web_identity(
+            RoleArn=first, RoleSessionName="s1", WebIdentityToken=issuer.token(world.now(), jti="the-token")
+        )
+    two = world.assume(of(answer["Credentials"]), second, "evening")
+    found = world.trace(two)
+    assert [link.event for link in found.links] == ["AssumeRole", "AssumeRoleWithWebIdentity"]
+    assert (found.origin, found.complete) == ("till-7", True)
+    assert (found.links[1].provider, found.links[1].assertion) == (issuer.url, "the-token")
+    assert "till-7, for whom" in shown(found)
 
 
 def test_a_user_for_a_while_and_a_guest(world: Told) -> None:

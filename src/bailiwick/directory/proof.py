@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from bailiwick.api import Caller
 from bailiwick.core.errors import SignatureMismatch, UnknownToken
 from bailiwick.core.message import Request
@@ -9,6 +11,7 @@ from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import read
 from bailiwick.directory import service_principals
 from bailiwick.directory.snapshot import Directory
+from bailiwick.door import Signed
 from bailiwick.store import Store
 
 _INVALID = "The security token included in the request is invalid."
@@ -16,7 +19,7 @@ _INVALID = "The security token included in the request is invalid."
 
 def who_signed(
     directory: Directory, store: Store, service: Caller, request: Request, payload: str, now: float
-) -> Caller:
+) -> Signed:
     """As door.Door says it."""
     found = store.remembered(
         "service-principal",
@@ -32,6 +35,7 @@ def who_signed(
     except UnknownToken:
         verify.vouched(request, claim, "-" * 40, payload)  # the same time, whether or not there is such a key
         raise
-    if not verify.vouched(request, claim, credential.secret, payload):
+    signed = verify.vouched(request, claim, credential.secret, payload)
+    if signed is None:
         raise SignatureMismatch("The signature does not match the request.")
-    return credential.caller
+    return Signed(credential.caller, hashlib.sha256(f"{claim.access_key_id}\n{signed}".encode()).hexdigest())

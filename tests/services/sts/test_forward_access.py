@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from services_support import ACCOUNT, allow, deny, document, refusal, session_of, trusts
+from sqlalchemy import select
 from still_clock import Clock
 
 from bailiwick.app.record import record_of
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4 import sign
 from bailiwick.services.kms import shapes as kms_shapes
+from bailiwick.services.sts.redeeming import forget_what_has_expired
+from bailiwick.services.sts.tables import redeemed
 from world import World
 
 REDSHIFT, BACKUP = "redshift.amazonaws.com", "backup.example.internal"
@@ -209,6 +212,37 @@ def test_what_proves_nobody(world: World, alice: dict[str, str], case: str) -> N
     assert code == "InvalidIdentityToken", text
     assert text.startswith("The request proves nobody's identity: ")
     assert "X-Amz" not in text
+
+
+def test_a_proof_is_good_for_one_session(world: World, alice: dict[str, str], clock: Clock) -> None:
+    """However it is written, and until it is too old anyway; the same request signed anew is another proof."""
+    service, request = world.service(REDSHIFT), asked(world, alice)
+    forward(world, service, request)
+    client = world.client("sts", service)
+    unsigned = {"Name": "x-trace", "Value": "other"}
+    again = [proof(request), proof(request, Headers=[unsigned, *proof(request)["Headers"]])]
+    for seconds in (0, 600, 290):
+        clock.now += seconds
+        for given in again:
+            code, text = refusal(client.get_forward_access_session, **given)
+            assert (code, "used before" in text) == ("InvalidIdentityToken", True)
+    assert len(rows_of(world)) == 1
+    do_chores(world)
+    assert len(rows_of(world)) == 1
+    forward(world, service, asked(world, alice))
+    clock.now += 2 * 3600
+    do_chores(world)
+    assert rows_of(world) == []
+
+
+def rows_of(world: World) -> Any:
+    with world.store.transaction() as transaction:
+        return transaction.all(select(redeemed))
+
+
+def do_chores(world: World) -> None:
+    with world.store.transaction(write=True) as transaction:
+        forget_what_has_expired(transaction, world.environment, world.now())
 
 
 def test_only_services_may(world: World, alice: dict[str, str]) -> None:

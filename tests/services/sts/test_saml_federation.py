@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from bailiwick.app.record import record_of
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.directory import tables
-from bailiwick.services.sts.saml import forget_what_has_expired
+from bailiwick.services.sts.redeeming import forget_what_has_expired
 from bailiwick.services.sts.tables import redeemed
 from bailiwick.store import Store
 from saml_idp import AWS, IdentityProvider, rsa_key
@@ -218,6 +218,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "status",
     ),
     ("nobody", {"subject": None}, *DENIED, "subject"),
+    ("format", {"name_format": "urn:" + "x" * 253}, *DENIED, "subject"),
     ("role", {"roles": [(ROLE + "2", PROVIDER)]}, *DENIED, "role"),
     ("provider", {"roles": [(ROLE, PROVIDER + "2")]}, *DENIED, "role"),
     ("no role", {"roles": []}, *DENIED, "role"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -114,6 +115,64 @@ def test_what_later_requests_know(shop: Shop) -> None:
             assert kms.list_keys()["Keys"] == []
         else:
             assert refusal(kms.list_keys)[0] == "AccessDeniedException"
+
+
+def test_whether_the_token_itself_names_the_role(shop: Shop) -> None:
+    """sts:RoleAuthorizedByIdp: true or false where the token has `roles`, absent where it has none."""
+    named = {"Bool": {"sts:RoleAuthorizedByIdp": "true"}}
+    unnamed = {"Bool": {"sts:RoleAuthorizedByIdp": "false"}}
+    silent = {"Null": {"sts:RoleAuthorizedByIdp": "true"}}
+    for claims, condition in (
+        ({"roles": [f"arn:aws:iam::{ACCOUNT}:role/other", ROLE]}, named),
+        ({"roles": [f"arn:aws:iam::{ACCOUNT}:role/other"]}, unnamed),
+        ({"roles": []}, unnamed),
+        ({}, silent),
+        ({"roles": ROLE}, silent),  # no list
+    ):
+        for tried in (named, unnamed, silent):
+            shop.trusting(**tried)
+            if tried == condition:
+                assert shop.come(shop.token(**claims))["Credentials"], claims
+            else:
+                assert refusal(shop.come, token=shop.token(**claims)) == NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("condition", "claims"),
+    [
+        ({"StringEquals": {"{}:email": "till@shop.example"}}, {"email": "till@shop.example"}),
+        ({"StringEquals": {"{}:repository": "shop/till"}}, {"repository": "shop/till"}),
+        ({"StringLike": {"{}:job_workflow_ref": "shop/*"}}, {"job_workflow_ref": "shop/till/.github/w.yml@main"}),
+        ({"Bool": {"{}:environment_protected": "true"}}, {"environment_protected": True}),
+        ({"NumericEquals": {"{}:project_id": "7"}}, {"project_id": 7}),
+        ({"ForAnyValue:StringEquals": {"{}:groups": "tills"}}, {"groups": ["all", "tills"]}),
+        ({"ForAllValues:StringEquals": {"{}:amr": ["mfa", "pwd"]}}, {"amr": ["mfa"]}),
+        ({"StringEquals": {"{}:id": "17"}}, {"id": 17}),
+        ({"StringEquals": {"sts:RoleSessionName": "s1"}}, {}),
+        ({"Null": {"{}:unheard_of": "true"}}, {"unheard_of": "x"}),
+    ],
+)
+def test_claims_are_condition_keys(
+    shop: Shop, condition: dict[str, dict[str, str]], claims: dict[str, Any]
+) -> None:
+    ((operator, keys),) = condition.items()
+    shop.trusting(**{operator: {key.format(shop.issuer.name): value for key, value in keys.items()}})
+    assert shop.come(shop.token(**claims))["Credentials"]
+    if claims and operator != "Null":
+        assert refusal(shop.come, token=shop.token(**dict.fromkeys(claims, "else"))) == NOT_AUTHORIZED
+
+
+def test_what_stays_with_a_session_is_short(shop: Shop) -> None:
+    """A claim that is too long is refused, and so are all together that would make a token of over 4,096 letters."""
+    kept = {"id": "i" * 255, "amr": ["mfa"], "sub": "s" * 255}
+    shop.trusting(StringEquals={f"{shop.issuer.name}:aud": "bailiwick"})
+    assert len(shop.come(shop.token(**kept))["Credentials"]["SessionToken"]) < 4096
+    for much in ({"id": "i" * 256}, {"id": ["a", "b"]}, {"amr": ["x"] * 21}, {"amr": "x" * 256}):
+        assert refusal(shop.come, token=shop.token(**much))[0] == "InvalidIdentityToken"
+    draw = random.Random(5)
+    many = [f"{draw.getrandbits(1000):x}" for _ in range(20)]
+    code, text = refusal(shop.come, token=shop.token(amr=many))
+    assert (code, "may have 4096" in text) == ("PackedPolicyTooLarge", True)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])

@@ -239,6 +239,8 @@ def _check_forms(claims: dict[str, Any]) -> None:
         listed = [given] if isinstance(given, str) else given
         if not isinstance(listed, list) or not 0 < len(listed) <= _MAX_LISTED or not all(map(_is_name, listed)):
             raise TokenRefused("form", f"The claim {name} must be one text or a few")
+    if isinstance(claims.get("id"), str | list) and not _is_name(claims["id"]):
+        raise TokenRefused("form", f"The claim id must be one text of at most {_MAX_NAME} characters")
     if not _is_name(claims.get("azp", "")):
         raise TokenRefused("form", "The claim azp must be text")
     for name in ("exp", "iat", "nbf"):

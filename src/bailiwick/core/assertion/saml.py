@@ -45,7 +45,7 @@ _FORMAT = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _REDEEMED_WITHIN = 300.0
 _SKEW = 60.0  # a provider's clock may be ahead of ours by so much
-_MAX_ID, _MAX_SUBJECT = 1024, 1024
+_MAX_ID, _MAX_SUBJECT, _MAX_FORMAT = 1024, 1024, 256
 
 AUDIENCE = "urn:amazon:webservices"
 _SIGN_IN = re.compile(
@@ -218,6 +218,8 @@ def _name_id(subject: Element) -> Element:
     found = subject.named(SAML, "NameID")
     if len(found) != 1 or not 0 < len(_text(found[0])) <= _MAX_SUBJECT:
         raise SamlForbids("its subject does not have exactly one NameID that says something", check="subject")
+    if len(found[0].get("Format") or "") > _MAX_FORMAT:
+        raise SamlForbids(f"the Format of its NameID has more than {_MAX_FORMAT} characters", check="subject")
     return found[0]
 
 

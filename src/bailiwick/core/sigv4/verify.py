@@ -75,13 +75,14 @@ def verify(request: Request, claim: Claim, secret: str, rules: Rules = STRICT) -
     raise SignatureMismatch(_MISMATCH, canonical_request, to_sign)
 
 
-def vouched(request: Request, claim: Claim, secret: str, payload: str, rules: Rules = STRICT) -> bool:
-    """Whether the owner of `secret` signed this request, of whose body only the SHA-256 is here (hexadecimal)."""
+def vouched(request: Request, claim: Claim, secret: str, payload: str, rules: Rules = STRICT) -> str | None:
+    """What was signed with `secret`, if it is this request, of whose body only the SHA-256 is here."""
     declared = request.fields.get("x-amz-content-sha256", payload)
     if not hmac.compare_digest(declared.encode("latin-1"), payload.encode("latin-1")):
-        return False
+        return None
     canonical_request = _canonical(request, claim, payload, rules, _IN_URL if claim.presigned else _NOTHING)
-    return claim.scope.algorithm == SIGV4 and _holds(claim, secret, string_to_sign(claim, canonical_request))
+    to_sign = string_to_sign(claim, canonical_request)
+    return to_sign if claim.scope.algorithm == SIGV4 and _holds(claim, secret, to_sign) else None
 
 
 def waste(request: Request, claim: Claim, rules: Rules = STRICT) -> None:

@@ -11,14 +11,19 @@ from bailiwick.core.message import Request
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.directory import mfa
 from bailiwick.services.sts import shapes
+from bailiwick.services.sts.shapes import PackedPolicyTooLargeException
 
+LONGEST_TOKEN = 4096
 _DEFAULT = 12 * 3600
 _MAX_OF_ROOT = 3600
 _HAVE_DEVICES = (PrincipalKind.USER, PrincipalKind.ROOT)
 
 
 def issue(call: Call, session: Session) -> shapes.Credentials:
-    """Credentials for `session`, whose key id and secret are made here."""
+    """Credentials for `session`, whose key id and secret are made here.
+
+    Raises PackedPolicyTooLarge for a session of which so much is said that its token would be too long.
+    """
     if call.caller.session is not None and call.caller.session.via:
         # Else a service could keep for hours, and without a trace of itself, what it was lent for minutes.
         raise AccessDenied(f"User: {call.caller.arn} is not authorized to perform: {call.operation.action}")
@@ -28,10 +33,16 @@ def issue(call: Call, session: Session) -> shapes.Credentials:
         access_key_id=ids.access_key_id("ASIA", session.account, entropy),
         secret=ids.secret_access_key(entropy),
     )
+    token = seal_session(call.environment.ring, made, entropy)
+    if len(token) > LONGEST_TOKEN and not made.via:  # what a service is lent is a little longer
+        raise PackedPolicyTooLargeException(
+            f"The session token would have {len(token)} characters, and may have {LONGEST_TOKEN}: "
+            "the policies, the tags and what the identity provider says are too long together."
+        )
     return shapes.Credentials(
         AccessKeyId=made.access_key_id,
         SecretAccessKey=made.secret,
-        SessionToken=seal_session(call.environment.ring, made, entropy),
+        SessionToken=token,
         Expiration=float(made.expires),
     )
 

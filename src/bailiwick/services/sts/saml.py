@@ -16,28 +16,24 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from sqlalchemy import delete, insert
 
-from bailiwick.api import AccessDenied, ApiError, Call, Caller, Environment, Target, Transaction
+from bailiwick.api import AccessDenied, ApiError, Call, Caller, Target, Transaction
 from bailiwick.core import errors
 from bailiwick.core.assertion import saml, signature
 from bailiwick.core.assertion.saml import Assertion, Trust
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
 from bailiwick.directory import providers
 from bailiwick.directory.providers import SamlKey, SamlProvider
-from bailiwick.services.sts import session_policies, session_tags, shapes
+from bailiwick.services.sts import redeeming, session_policies, session_tags, shapes
 from bailiwick.services.sts.credentials import issue
 from bailiwick.services.sts.role_sessions import Trusted, begun, duration, parsed, shown, trusted, vouched_target
 from bailiwick.services.sts.service import sts
 from bailiwick.services.sts.shapes import AssumeRoleWithSAMLRequest
-from bailiwick.services.sts.tables import redeemed
-from bailiwick.store import Duplicate
 
 log = structlog.get_logger()
 
 _NOT_FOR_THIS = "/aws-reserved/sso.amazonaws.com/"  # the path of roles that Identity Center alone hands out
 _KEPT = ("saml:namequalifier", "saml:sub", "saml:sub_type")  # what later requests of the session still know
-_REMEMBERED_LONGER = 3600.0  # by which a clock may step back
 _CODES: dict[type[errors.SamlRefused], type[ApiError]] = {
     errors.SamlExpired: shapes.ExpiredTokenException,
     errors.SamlRejected: shapes.IDPRejectedClaimException,
@@ -127,12 +123,6 @@ def assume_role_with_saml(
     )
 
 
-@sts.chore
-def forget_what_has_expired(transaction: Transaction, environment: Environment, now: float) -> None:
-    """Forget assertions that were used, and are too old to be used again."""
-    transaction.run(delete(redeemed).where(redeemed.c.expires <= now))
-
-
 def _assertion(call: Call) -> Assertion:
     assert isinstance(call.caller, Asserted), "the assertion was read"
     assert call.caller.assertion is not None, "the assertion was read"
@@ -218,15 +208,12 @@ def _asserted(call: Call, provider: SamlProvider, assertion: Assertion) -> Asser
 
 def _use_up(call: Call, request: AssumeRoleWithSAMLRequest, assertion: Assertion) -> None:
     """See to it that the assertion is good for this one session. Raises InvalidIdentityToken for the second."""
-    name = f"{request.PrincipalArn}\n{assertion.id}".encode()
-    row = {"id": hashlib.sha256(name).hexdigest(), "expires": assertion.expires + _REMEMBERED_LONGER}
-    try:
-        call.transaction.run(insert(redeemed).values(row))
-    except Duplicate:
-        refused = errors.SamlMismatch(
-            "it was used before", "The SAML assertion was used before: it is good for one session.", "replay"
-        )
-        raise _told(call, request, refused) from None
+    if redeeming.use_up(call, request.PrincipalArn, assertion.id, assertion.expires):
+        return
+    refused = errors.SamlMismatch(
+        "it was used before", "The SAML assertion was used before: it is good for one session.", "replay"
+    )
+    raise _told(call, request, refused)
 
 
 def _told(call: Call, request: AssumeRoleWithSAMLRequest, refused: errors.SamlRefused) -> ApiError:

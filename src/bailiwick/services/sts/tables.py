@@ -9,7 +9,7 @@ from bailiwick.store.schema import metadata, string
 redeemed = Table(
     "sts_redeemed",
     metadata,
-    Column("id", string(64), primary_key=True),  # SHA-256 of the provider's ARN and the assertion's ID
-    Column("expires", Float, nullable=False),  # epoch seconds; from then on the assertion is too old anyway
+    Column("id", string(64), primary_key=True),  # SHA-256 of whose it is and of its name
+    Column("expires", Float, nullable=False),  # epoch seconds; from then on it is too old anyway
     Index("sts_redeemed_expires", "expires"),
 )
