@@ -299,7 +299,7 @@ def _same(call: Call, made: Grant) -> Grant | None:
     column = tables.grant.c
     rows = call.transaction.all(
         select(tables.grant).where(
-            column.key_arn == made.key_arn, column.grantee == made.grantee, column.name == made.name
+            column.key_arn == made.key_arn, column.name == made.name, column.grantee == made.grantee
         )
     )
     for row in rows:
@@ -332,6 +332,7 @@ def _insert(call: Call, key: Key, made: Grant) -> None:
             operations=json.dumps(made.operations),
             constraints=msgspec.json.encode(made.constraints).decode(),
             created=made.created,
+            narrow=grants.narrow(made.constraints),
         )
     )
     call.transaction.changed(grants.topic(key.arn))

@@ -1,13 +1,14 @@
 """Grants: one more statement on a key's policy, for one principal and certain operations (facts/kms.md section 10).
 
-A key may have 50,000 of them. A call asks only for those of its own caller, and what was found is kept in memory
-until a grant of the key changes. A grant only allows, and only what it names: operations, encryption contexts.
+A grant only allows, and only what it names: operations, encryption contexts. How those of a call are found is told
+in grant_index.py.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
@@ -17,16 +18,18 @@ from sqlalchemy import Row, select
 from bailiwick.api import Call, Transaction
 from bailiwick.core.errors import SealError
 from bailiwick.core.policy.compile import compile_policy
-from bailiwick.core.policy.layer import Attached, Layer
+from bailiwick.core.policy.layer import Attached
 from bailiwick.core.policy.question import Principal, PrincipalKind
-from bailiwick.services.kms import records, tables
-from bailiwick.services.kms.records import Key
+from bailiwick.services.kms import tables
 from bailiwick.services.kms.shapes import InvalidGrantTokenException
 
 CREATE_GRANT, RETIRE_GRANT = "CreateGrant", "RetireGrant"
+ANY_CONTEXT = ""
+"""Where the grants are that no encryption context holds up."""
+
 _PURPOSE = "kms-grant-token"
-_WITHOUT_CONTEXT = frozenset((RETIRE_GRANT, "DescribeKey"))  # constraints do not hold them up
-_LAYERS_KEPT = 64
+WITHOUT_CONTEXT = frozenset((RETIRE_GRANT, "DescribeKey"))
+"""Operations that constraints do not hold up."""
 
 
 class Constraints(msgspec.Struct, frozen=True):
@@ -84,7 +87,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it allows an operation, under this encryption context, to its grantee."""
         if operation not in self.operations:
             return False
-        return operation in _WITHOUT_CONTEXT or self.constraints.admit(context or {})
+        return operation in WITHOUT_CONTEXT or self.constraints.admit(context or {})
 
     def attached(self) -> Attached:
         """It as a statement of the key's policy."""
@@ -108,57 +111,37 @@ class Child(msgspec.Struct, frozen=True):
     constraints: Constraints
 
 
-class Held:
-    """The grants of one key that may be a certain caller's, with the layers that they make."""
+def narrow(constraints: Constraints) -> str:
+    """Where to look for a grant by the encryption context of a call: one of what `sought` says of any it admits."""
+    if constraints.equals is not None:
+        return _whole(constraints.equals)
+    if not constraints.subset:
+        return ANY_CONTEXT
+    return _pair(*max(constraints.subset.items(), key=lambda pair: (len(pair[1]), pair)))
 
-    def __init__(self, grants: Sequence[Grant]) -> None:
-        self.grants = tuple(grants)
-        self._layers: dict[tuple[str, ...], Layer] = {}
 
-    def policy(self, key: Key, grants: Sequence[Grant]) -> Layer:
-        """The key's policy with these grants. The same grants give the same layer, so that decisions are kept."""
-        named = tuple(grant.id for grant in grants)
-        found = self._layers.get(named)
-        if found is None:
-            if len(self._layers) >= _LAYERS_KEPT:
-                self._layers.clear()
-            layer = Layer([*key.layer.policies, *(grant.attached() for grant in grants)])
-            found = self._layers[named] = layer
-        return found
+def sought(context: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Where to look for the grants that constrain, and admit, an encryption context; beside ANY_CONTEXT."""
+    held = context or {}
+    return (_whole(held), *(_pair(*pair) for pair in held.items()))
+
+
+def _whole(context: Mapping[str, str]) -> str:
+    return "e" + _digest(sorted(context.items()))
+
+
+def _pair(key: str, value: str) -> str:
+    return "s" + _digest((key, value))
+
+
+def _digest(value: object) -> str:
+    """Short, for an index: what is found by it is looked at again."""
+    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:31]
 
 
 def topic(key_arn: str) -> str:
     """What to call when a grant of a key comes or goes."""
     return f"kms-grants:{key_arn}"
-
-
-def policy(
-    call: Call, key: Key, operation: str, context: Mapping[str, str] | None, child: Child | None = None
-) -> Layer:
-    """The policy of a key for this call: its own, and what grants add to it.
-
-    `operation` is as grants name it (ReEncryptFrom), `context` the encryption context. For CreateGrant, `child` is
-    what is to be made: a grant helps only if it passes on nothing more than it has.
-    """
-    if not key.has_grants:
-        return key.layer
-    principal = call.caller.principal
-    held = call.transaction.remember(
-        "kms.grants",
-        (key.arn, principal.arn, principal.issuer_arn),
-        lambda transaction: (
-            Held(_of(transaction, key.arn, _names(principal))),
-            (topic(key.arn), records.topic(key.arn)),  # the second for the policy, which is in the layers
-        ),
-    )
-    able = [grant for grant in held.grants if grant.covers(operation, context)]
-    if child is not None:
-        able = [
-            grant
-            for grant in able
-            if child.operations <= set(grant.operations) and grant.constraints.admit_all_of(child.constraints)
-        ]
-    return held.policy(key, able) if able else key.layer
 
 
 def find(transaction: Transaction, key_arn: str, grant_id: str) -> Grant | None:
@@ -171,7 +154,7 @@ def find(transaction: Transaction, key_arn: str, grant_id: str) -> Grant | None:
 def read(row: Row[tuple[object, ...]]) -> Grant:
     """A row as a Grant."""
     values = dict(row._mapping)
-    del values["region"]
+    del values["region"], values["narrow"]
     for name, kind in (("pins", dict[str, str]), ("operations", tuple[str, ...]), ("constraints", Constraints)):
         values[name] = msgspec.json.decode(values[name], type=kind)
     return Grant(**values)
@@ -204,22 +187,12 @@ def check_tokens(call: Call, tokens: Sequence[str] | None) -> None:
 
 def named_by(principal: Principal, named: Sequence[str]) -> bool:
     """Whether some of these ARNs are what grants call a principal."""
-    return any(name in named for name in _names(principal))
+    return any(name in named for name in names(principal))
 
 
-def _names(principal: Principal) -> list[str]:
+def names(principal: Principal) -> list[str]:
     """Everything by which a grant can name a principal."""
     names = {principal.arn, principal.issuer_arn}
     if principal.kind is not PrincipalKind.SERVICE:
         names.add(f"arn:{principal.partition}:iam::{principal.account}:root")
     return sorted(names)
-
-
-def _of(transaction: Transaction, key_arn: str, grantees: Sequence[str]) -> list[Grant]:
-    column = tables.grant.c
-    rows = transaction.all(
-        select(tables.grant)
-        .where(column.key_arn == key_arn, column.grantee.in_(grantees))
-        .order_by(column.created, column.id)
-    )
-    return [read(row) for row in rows]

@@ -48,6 +48,7 @@ material = Table(
     Column("description", string(256)),
     Column("expires", Float),
     Column("digest", LargeBinary),  # of imported material, keyed: the same may be imported again
+    Index("kms_material_expires", "expires"),
 )
 
 alias = Table(
@@ -87,8 +88,10 @@ grant = Table(
     Column("operations", Text, nullable=False),  # a JSON array
     Column("constraints", Text, nullable=False),  # a JSON object
     Column("created", Float, nullable=False),
-    Index("kms_grant_grantee", "key_arn", "grantee"),
-    Index("kms_grant_retiring", "retiring", "region"),
+    Column("narrow", string(32), nullable=False, server_default=""),  # what to look for: grant_index.py
+    Index("kms_grant_grantee", "key_arn", "grantee", "narrow"),
+    Index("kms_grant_name", "key_arn", "name"),
+    Index("kms_grant_retiring", "retiring", "region", "key_arn", "id"),
 )
 
 # When a key was last used, as GetKeyLastUsage tells it.

@@ -17,7 +17,7 @@ from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
-from bailiwick.services.kms import ciphertext, grants, managed, records, specs
+from bailiwick.services.kms import ciphertext, grant_index, managed, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.grants import Child
 from bailiwick.services.kms.records import Alias, Key
@@ -152,7 +152,7 @@ def target_of_key(call: Call, key: Key, use: Use = _PLAIN) -> Target:
         policy = Layer.EMPTY  # whatever it says: nobody does this to a key of another account
     elif key.has_grants:
         operation = use.operation or call.operation.name
-        policy = grants.policy(call, key, operation, use.encryption, use.child)
+        policy = grant_index.policy(call, key, operation, use.encryption, use.child)
     return Target(
         account=key.account,
         arn=key.arn,
