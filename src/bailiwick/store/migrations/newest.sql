@@ -501,7 +501,7 @@ CREATE TABLE kms_grant (
 	issuer VARCHAR(12) NOT NULL, 
 	operations TEXT NOT NULL, 
 	constraints TEXT NOT NULL, 
-	created FLOAT NOT NULL, 
+	created FLOAT NOT NULL, narrow VARCHAR(32) DEFAULT '' NOT NULL, 
 	CONSTRAINT kms_grant_pk PRIMARY KEY (key_arn, id)
 );
 
@@ -855,15 +855,19 @@ CREATE INDEX identitystore_membership_user ON identitystore_membership (user_id,
 
 CREATE INDEX kms_alias_key ON kms_alias (key_arn);
 
-CREATE INDEX kms_grant_grantee ON kms_grant (key_arn, grantee);
+CREATE INDEX kms_grant_grantee ON kms_grant (key_arn, grantee, narrow);
 
-CREATE INDEX kms_grant_retiring ON kms_grant (retiring, region);
+CREATE INDEX kms_grant_name ON kms_grant (key_arn, name);
+
+CREATE INDEX kms_grant_retiring ON kms_grant (retiring, region, key_arn, id);
 
 CREATE INDEX kms_key_account_id ON kms_key (account, id);
 
 CREATE INDEX kms_key_deletion ON kms_key (deletion);
 
 CREATE INDEX kms_key_rotation_due ON kms_key (rotation_due);
+
+CREATE INDEX kms_material_expires ON kms_material (expires);
 
 CREATE INDEX org_attachment_policy ON org_attachment (policy);
 
@@ -901,4 +905,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0019')
+INSERT INTO alembic_version (version_num) VALUES ('0020')
