@@ -147,6 +147,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "sso-admin:UntagResource": {"ResourceArn": _SET, "TagKeys": ["k"]},
     "sso-admin:UpdateInstance": {"InstanceArn": _INSTANCE},
     "sso-admin:UpdatePermissionSet": {"InstanceArn": _INSTANCE, "PermissionSetArn": _SET},
+    "identitystore:UpdatePassword": {"IdentityStoreId": _STORE, "UserId": _ID, "Password": "a long Password 1"},
     "sso-oidc:RegisterClient": {"clientName": "aws", "clientType": "public"},
     "sso-oidc:StartDeviceAuthorization": {**_CLIENT, "startUrl": "https://d-0123456789.awsapps.com/start"},
     "sso-oidc:CreateToken": {**_CLIENT, "grantType": "refresh_token"},

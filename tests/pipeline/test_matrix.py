@@ -127,7 +127,7 @@ def test_nobody_may_do_anything(name: str, caller: str) -> None:
     assert error is not None
     prefixes = {"accessanalyzer": "access-analyzer", "sso-admin": "sso"}
     service = name.partition(":")[0]
-    prefix = prefixes.get(service, service)
+    prefix = "sso-directory" if name == "identitystore:UpdatePassword" else prefixes.get(service, service)
     assert prefix + ":" in error[1] or "ciphertext refers" in error[1]
 
 

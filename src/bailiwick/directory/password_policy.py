@@ -49,7 +49,7 @@ def broken(transaction: Transaction, account: str, policy: PasswordPolicy | None
         return list(_broken(policy, password))
     found = accounts.find(transaction, account)
     names = {found.name.lower(), found.email.lower()} if found else set()
-    return list(_broken_by_default(password, names))
+    return list(broken_by_default(password, names))
 
 
 def _broken(policy: PasswordPolicy, password: str) -> Iterator[str]:
@@ -66,7 +66,8 @@ def _broken(policy: PasswordPolicy, password: str) -> Iterator[str]:
             yield f"Password should have at least one {words}"
 
 
-def _broken_by_default(password: str, names: set[str]) -> Iterator[str]:
+def broken_by_default(password: str, names: set[str]) -> Iterator[str]:
+    """The rules for those without a policy of their own that a password breaks; `names` are in lower case."""
     if len(password) < _DEFAULT_LENGTH:
         yield f"Password should have a minimum length of {_DEFAULT_LENGTH}"
     if len(_classes(password)) < _DEFAULT_CLASSES:

@@ -10,8 +10,8 @@ from importlib import import_module
 from bailiwick.api import Later, Service
 
 NAMES = (
-    *("accessanalyzer", "cloudtrail", "ec2", "hosts", "iam", "identitystore", "kms", "organizations"),
-    *("rolesanywhere", "sso", "sso-admin", "sso-oidc", "sts"),
+    *("accessanalyzer", "cloudtrail", "ec2", "eks", "eks-auth", "hosts", "iam", "identitystore", "kms"),
+    *("organizations", "rolesanywhere", "sso", "sso-admin", "sso-oidc", "sts"),
 )
 
 

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bailiwick.app.record import record_of
+from bailiwick.directory import passwords
 from bailiwick.directory.center import logins, people
 from bailiwick.directory.center.logins import Client
 from world import ACCOUNT, World
@@ -185,6 +186,24 @@ def test_another_account_sees_nothing(center: Center) -> None:
     assert refusal(store.list_users, IdentityStoreId=center.store)[0] == "ResourceNotFoundException"
     admin = center.world.client("sso-admin", other)
     assert refusal(admin.describe_instance, InstanceArn=center.arn)[0] == "AccessDeniedException"
+
+
+def test_a_password_is_set_and_ends_what_was_begun(center: Center) -> None:
+    token, store = signed_in(center), center.client("identitystore")
+    who = {"IdentityStoreId": center.store, "UserId": center.person}
+    for bad in ("alllowercase", "Alice@example.org"):
+        assert refusal(store.update_password, **who, Password=bad)[0] == "ValidationException"
+    store.update_password(**who, Password="correct Horse 1", PasswordResetRequired=True)
+    store.update_password(**who, Password="correct Horse 2")
+    assert refusal(center.client("sso").list_accounts, accessToken=token["accessToken"])[1] == 401
+    with center.world.store.transaction(write=False) as transaction:
+        user = people.user(transaction, center.store, center.person)
+        assert user is not None
+        checked = [
+            passwords.verify(transaction, user.owner, each, 0) for each in ("correct Horse 1", "correct Horse 2")
+        ]
+    assert checked == [passwords.Outcome.WRONG, passwords.Outcome.OK]
+    assert "correct Horse" not in json.dumps([json.loads(record_of(e, bytes)) for e in center.world.events[-4:]])
 
 
 # -- Permission sets --------------------------------------------------------------------------------------

@@ -161,6 +161,12 @@ def remove_user(transaction: Transaction, found: StoreUser) -> None:
     transaction.changed(topic(found.store))
 
 
+def sign_out(transaction: Transaction, found: StoreUser) -> None:
+    """End every sign-in of a user."""
+    transaction.run(delete(tables.sign_in).where(tables.sign_in.c.user_id == found.id))
+    transaction.changed(topic(found.store))
+
+
 def remove_group(transaction: Transaction, found: StoreGroup) -> None:
     """Forget a group, its memberships and assignments."""
     for table, column in (

@@ -370,6 +370,16 @@ class UpdateGroupRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Revision: ResourceRevision | None = None
 
 
+PasswordType = Annotated[str, Meta(min_length=8, max_length=128)]
+
+
+class UpdatePasswordRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    IdentityStoreId: IdentityStoreId
+    UserId: ResourceId
+    Password: PasswordType
+    PasswordResetRequired: bool | None = None
+
+
 class UpdateUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     IdentityStoreId: IdentityStoreId
     UserId: ResourceId
@@ -647,6 +657,10 @@ class UpdateGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True)
     GroupId: ResourceId
     GroupArn: ResourceArn
     Revision: ResourceRevision
+
+
+class UpdatePasswordResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
 
 
 class UpdateUserResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
