@@ -116,6 +116,22 @@ CREATE TABLE ec2_join_token (
 	CONSTRAINT ec2_join_token_pk PRIMARY KEY (hash)
 );
 
+CREATE TABLE eks_pod_identity (
+	id VARCHAR(32) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	cluster VARCHAR(100) NOT NULL, 
+	namespace VARCHAR(63) NOT NULL, 
+	service_account VARCHAR(253) NOT NULL, 
+	role VARCHAR(2048) NOT NULL, 
+	tagless BOOLEAN NOT NULL, 
+	policy TEXT, 
+	created FLOAT NOT NULL, 
+	modified FLOAT NOT NULL, 
+	CONSTRAINT eks_pod_identity_pk PRIMARY KEY (id), 
+	CONSTRAINT eks_pod_identity_account_region_cluster_namespace_service_account_unique UNIQUE (account, region, cluster, namespace, service_account)
+);
+
 CREATE TABLE iam_access_job (
 	id VARCHAR(36) NOT NULL, 
 	account VARCHAR(12) NOT NULL, 
@@ -905,4 +921,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0020')
+INSERT INTO alembic_version (version_num) VALUES ('0021')
