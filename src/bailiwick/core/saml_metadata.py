@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bailiwick.core.errors import MetadataError
 
@@ -125,7 +125,7 @@ def _refuse(*_: object) -> None:
 
 
 def _signing(text: str) -> bytes:
-    """A certificate that signs, as DER: of an RSA key of 1,024 bits or more."""
+    """A certificate that signs, as DER: of an elliptic curve, or of an RSA key of 1,024 bits or more."""
     from cryptography import x509  # not at every start
 
     try:
@@ -133,8 +133,10 @@ def _signing(text: str) -> bytes:
         key = x509.load_der_x509_certificate(der).public_key()
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         raise MetadataError("a signing certificate cannot be read") from None
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_BITS:
-        raise MetadataError(f"a signing certificate does not hold an RSA key of at least {_MIN_BITS} bits")
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < _MIN_BITS:
+        raise MetadataError(f"a signing certificate holds an RSA key of less than {_MIN_BITS} bits")
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise MetadataError("a signing certificate holds neither an RSA nor an elliptic curve key")
     return der
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core import ids
@@ -18,6 +18,8 @@ def create(
 ) -> tuple[str, str]:
     """Make an active key for a user (by unique id) or a root user (by account id); returns id and secret."""
     key_id = ids.access_key_id("AKIA", account, environment.entropy)
+    while transaction.one(select(tables.access_key.c.id).where(tables.access_key.c.id == key_id)) is not None:
+        key_id = ids.access_key_id("AKIA", account, environment.entropy)  # an id has 39 random bits: chance repeats
     secret = ids.secret_access_key(environment.entropy)
     adopt(transaction, environment, account, owner_id, key_id, secret, now)
     return key_id, secret

@@ -43,10 +43,12 @@ _SENTENCES = {
 
 def check(service: ServiceModel, shape: str, values: dict[str, Any]) -> None:
     """Check an operation's input, as plain values, against the model. Raises ValidationError."""
-    found = list(_structure(service, service.shape(shape), values, ""))
+    members = service.shape(shape)
+    found = list(_structure(service, members, values, ""))
     if not found:
         return
     if service.name in _SILENT:
+        found.sort(key=lambda broken: _bucket(broken[0].partition(".")[0], len(members.members)))
         for path, _, constraint in found:
             sentence = _SENTENCES.get(path)
             if sentence and constraint.startswith("Member must satisfy regular expression"):
@@ -59,6 +61,19 @@ def check(service: ServiceModel, shape: str, values: dict[str, Any]) -> None:
     ]
     plural = "" if len(items) == 1 else "s"
     raise ValidationError(f"{len(items)} validation error{plural} detected: {'; '.join(items)}")
+
+
+def _bucket(name: str, members: int) -> int:
+    """Where a hash table of Java's keeps a member: in that order IAM tells of several (recorded 2026).
+
+    Source: java.util.HashMap; from String.hashCode, in 16 buckets, or as many as members fill to three quarters.
+    """
+    code, buckets = 0, 16
+    for character in name:
+        code = (31 * code + ord(character)) & 0xFFFFFFFF
+    while members > buckets * 3 // 4:
+        buckets *= 2
+    return (code ^ code >> 16) & (buckets - 1)
 
 
 # Organizations tells no value and no bound: a sentence, and a reason for programs.

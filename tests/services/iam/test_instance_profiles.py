@@ -94,9 +94,14 @@ def test_tags_of_a_profile(iam: Any) -> None:
     made = iam.create_instance_profile(InstanceProfileName="p", Tags=tags)["InstanceProfile"]
     assert made["Tags"] == tags
     iam.untag_instance_profile(InstanceProfileName="p", TagKeys=["K"])
-    iam.tag_instance_profile(InstanceProfileName="p", Tags=[{"Key": "a", "Value": ""}])
+    iam.tag_instance_profile(InstanceProfileName="p", Tags=[{"Key": key, "Value": ""} for key in ("abc", "K", "a")])
     listed = iam.list_instance_profile_tags(InstanceProfileName="p")
-    assert sorted(tag["Key"] for tag in listed["Tags"]) == ["a", "k"]
+    assert [tag["Key"] for tag in listed["Tags"]] == ["K", "a", "k", "abc"]  # the short ones first
+    assert iam.get_instance_profile(InstanceProfileName="p")["InstanceProfile"]["Tags"] == listed["Tags"]
+    pages = iam.get_paginator("list_instance_profile_tags").paginate(
+        InstanceProfileName="p", PaginationConfig={"PageSize": 1}
+    )
+    assert [tag for page in pages for tag in page["Tags"]] == listed["Tags"]
     twice = [tags[0], tags[0]]
     assert refusal(iam.tag_instance_profile, InstanceProfileName="p", Tags=twice) == (
         "InvalidInput",

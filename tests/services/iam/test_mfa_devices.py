@@ -232,8 +232,8 @@ def test_tags_of_a_device(world: World, iam: Any) -> None:
     create(iam, Tags=[{"Key": "a", "Value": "1"}])
     iam.tag_mfa_device(SerialNumber=SERIAL, Tags=[{"Key": "A", "Value": "2"}])
     assert iam.list_mfa_device_tags(SerialNumber=SERIAL)["Tags"] == [
-        {"Key": "a", "Value": "1"},
         {"Key": "A", "Value": "2"},
+        {"Key": "a", "Value": "1"},
     ]
     iam.create_user(UserName="bob")
     statement = allow("iam:DeleteVirtualMFADevice", Condition={"StringEquals": {"aws:ResourceTag/a": "1"}})

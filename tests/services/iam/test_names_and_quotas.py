@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import string
 import threading
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import assume, given, settings
@@ -144,11 +147,10 @@ def test_a_quota_is_exactly_that_many_at_any_time(town: World, kind: str, allowe
         remove(iam, kind, name)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_of_two_processes_that_want_a_name_at_once_one_gets_it(tmp_path: Path, kind: str) -> None:
+def two_processes(place: Path | str) -> tuple[list[Store], list[Any]]:
     """Two stores on one database, each with its own memory and connections, as two processes have them."""
     first = World()
-    environment, stores = first.environment, [Store(tmp_path), Store(tmp_path)]
+    environment, stores = first.environment, [Store(place), Store(place)]
     with stores[0].transaction(write=True) as transaction:
         accounts.create(transaction, ACCOUNT, "account", first.now())
         key, secret = access_keys.create(transaction, environment, ACCOUNT, ACCOUNT, first.now())
@@ -158,26 +160,62 @@ def test_of_two_processes_that_want_a_name_at_once_one_gets_it(tmp_path: Path, k
         directory = Directory(store, environment)
         world.pipeline = Pipeline(ALL, environment, store, directory, world.events.append)
         clients.append(world.client("iam", {"aws_access_key_id": key, "aws_secret_access_key": secret}))
-    results: list[str] = []
+    return stores, clients
 
-    def race(iam: Any, name: str, gate: threading.Barrier) -> None:
+
+def at_once(*calls: Callable[[], Any]) -> list[str]:
+    """What comes of calls that begin at the same time: `made`, or the code of the error."""
+    gate, results = threading.Barrier(len(calls)), list[str]()
+
+    def race(call: Callable[[], Any]) -> None:
         gate.wait()
         try:
-            create(iam, kind, name)
+            call()
             results.append("made")
         except ClientError as error:
             results.append(error.response["Error"]["Code"])
 
+    threads = [threading.Thread(target=race, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(results)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_of_two_processes_that_want_a_name_at_once_one_gets_it(tmp_path: Path, kind: str) -> None:
+    stores, clients = two_processes(tmp_path)
     for number in range(3):
-        gate = threading.Barrier(2)
-        names = (f"name{number}", f"NAME{number}")
-        threads = [
-            threading.Thread(target=race, args=(iam, name, gate)) for iam, name in zip(clients, names, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert sorted(results) == ["EntityAlreadyExists"] * 3 + ["made"] * 3
+        names = zip(clients, (f"name{number}", f"NAME{number}"), strict=True)
+        calls = [partial(create, iam, kind, name) for iam, name in names]
+        assert at_once(*calls) == ["EntityAlreadyExists", "made"]
     for store in stores:
         store.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_of_two_processes_that_want_the_last_place_at_once_one_gets_it(
+    tmp_path: Path, request: pytest.FixtureRequest, database: str
+) -> None:
+    place: Any = tmp_path if database == "sqlite" else request.getfixturevalue("postgres_server").new_database()
+    stores, clients = two_processes(place)
+    for number in range(3):
+        user = {"UserName": f"u{number}"}
+        clients[0].create_user(**user)
+        clients[0].create_access_key(**user)
+        assert at_once(*(partial(iam.create_access_key, **user) for iam in clients)) == ["LimitExceeded", "made"]
+    for store in stores:
+        store.close()
+
+
+def test_an_id_that_is_taken_is_not_given_again(town: World) -> None:
+    """Ids have 39 random bits, and chance repeats itself: another is drawn."""
+    draws = iter([b"\1" * 16, b"\1" * 16, b"\2" * 16])
+    environment = msgspec.structs.replace(
+        town.environment, entropy=lambda size: next(draws) if size == 16 else os.urandom(size)
+    )
+    with town.store.transaction(write=True) as transaction:
+        made = [access_keys.create(transaction, environment, ACCOUNT, ACCOUNT, town.now())[0] for _ in range(2)]
+    assert len(set(made)) == 2
+    assert next(draws, None) is None

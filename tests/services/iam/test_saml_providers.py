@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from services_support import ACCOUNT, refusal
@@ -33,12 +33,16 @@ def private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 @cache
 def certificate(kind: str = "rsa") -> str:
-    key: Any = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else private_key()
+    key: Any = {
+        "rsa": private_key,
+        "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+    }[kind]()
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "idp")])
     now = datetime(2026, 1, 1, tzinfo=UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=365))
-        .sign(key, hashes.SHA256())
+        .sign(key, None if kind == "ed25519" else hashes.SHA256())
         .public_bytes(serialization.Encoding.DER)
     )
     return base64.b64encode(made).decode()
@@ -177,11 +181,11 @@ def test_metadata_of_no_use(document: str, reason: str) -> None:
     assert str(caught.value) == reason
 
 
-def test_the_key_must_be_rsa(iam: Any) -> None:
-    assert refusal(create, iam=iam, SAMLMetadataDocument=metadata(key_descriptor(certificate("ec")))) == (
-        "InvalidInput",
-        "Could not parse metadata: a signing certificate does not hold an RSA key of at least 1024 bits",
-    )
+def test_keys_that_a_provider_may_sign_with(iam: Any) -> None:
+    create(iam, SAMLMetadataDocument=metadata(key_descriptor(certificate("ec"))))
+    told = "Could not parse metadata: a signing certificate holds neither an RSA nor an elliptic curve key"
+    other = metadata(key_descriptor(certificate("ed25519")))
+    assert refusal(iam.update_saml_provider, **PROVIDER, SAMLMetadataDocument=other) == ("InvalidInput", told)
 
 
 def test_what_is_read() -> None:

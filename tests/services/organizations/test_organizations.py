@@ -203,7 +203,7 @@ def test_delegated_administrators_read(estate: Estate, api: Any) -> None:
     assert refusal(member.list_accounts)[0] == "AccessDeniedException"
 
 
-def test_services_with_access(api: Any) -> None:
+def test_services_with_access(estate: Estate, api: Any) -> None:
     for name in ("ram.amazonaws.com", "iam.amazonaws.com", "ram.amazonaws.com"):
         api.enable_aws_service_access(ServicePrincipal=name)
     shown = api.list_aws_service_access_for_organization()["EnabledServicePrincipals"]
@@ -212,7 +212,28 @@ def test_services_with_access(api: Any) -> None:
         api.disable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
     assert len(api.list_aws_service_access_for_organization()["EnabledServicePrincipals"]) == 1
     told = "InvalidInputException", "You specified an unrecognized service principal."
-    assert refusal(api.enable_aws_service_access, ServicePrincipal="moon.example.com") == told
+    for name in ("moon.example.com", "moon.amazonaws.com"):
+        assert refusal(api.enable_aws_service_access, ServicePrincipal=name) == told
+        assert refusal(api.list_delegated_administrators, ServicePrincipal=name) == told
+    estate.world.service("moon.example.com")
+    api.enable_aws_service_access(ServicePrincipal="moon.example.com")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sso", "config-multiaccountsetup", "member.org.stacksets.cloudformation", "storage-lens.s3", "macie"),
+        *("reachabilityanalyzer.networkinsights", "tagpolicies.tag", "ipam", "license-management.marketplace"),
+        *(
+            "reporting.trustedadvisor",
+            "malware-protection.guardduty",
+            "aws-artifact-account-sync",
+            "ssm-quicksetup",
+        ),
+    ],
+)
+def test_services_that_aws_lets_work_across_organizations(api: Any, name: str) -> None:
+    api.enable_aws_service_access(ServicePrincipal=f"{name}.amazonaws.com")
 
 
 # -- Policies -------------------------------------------------------------------------------------------

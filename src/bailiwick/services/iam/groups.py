@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target
@@ -125,9 +126,17 @@ def list_groups(call: Call, request: shapes.ListGroupsRequest, record: None) -> 
 # -- Members ----------------------------------------------------------------------------------------------
 
 
-@iam.operation("AddUserToGroup", on=group_named, writes=True)
-def add_user_to_group(call: Call, request: shapes.AddUserToGroupRequest, group: Group) -> None:
-    user = _member(call, request.UserName)
+def group_and_member(call: Call, request: Any) -> Target:
+    """The group, and the user who is meant. Of two that are missing the user is told (recorded 2026)."""
+    target = group_named(call, request)
+    user = entities.user(call.transaction, call.account, request.UserName)
+    absent = target.absent if user else no_user(request.UserName)
+    return msgspec.structs.replace(target, record=(target.record, user), absent=absent)
+
+
+@iam.operation("AddUserToGroup", on=group_and_member, writes=True)
+def add_user_to_group(call: Call, request: shapes.AddUserToGroupRequest, record: tuple[Group, User]) -> None:
+    group, user = record
     columns = tables.membership.c
     present = names.count(call.transaction, (columns.user_id == user.id) & (columns.group_id == group.id))
     if present:
@@ -137,15 +146,14 @@ def add_user_to_group(call: Call, request: shapes.AddUserToGroupRequest, group: 
     call.transaction.changed(f"principal:{user.id}")
 
 
-@iam.operation("RemoveUserFromGroup", on=group_named, writes=True)
-def remove_user_from_group(call: Call, request: shapes.RemoveUserFromGroupRequest, group: Group) -> None:
-    user = _member(call, request.UserName)
+@iam.operation("RemoveUserFromGroup", on=group_and_member, writes=True)
+def remove_user_from_group(
+    call: Call, request: shapes.RemoveUserFromGroupRequest, record: tuple[Group, User]
+) -> None:
+    """Who is no member is removed as well: no error (recorded 2026)."""
+    group, user = record
     columns = tables.membership.c
-    removed = call.transaction.run(
-        delete(tables.membership).where(columns.group_id == group.id, columns.user_id == user.id)
-    )
-    if not removed:
-        raise no_user(user.name)
+    call.transaction.run(delete(tables.membership).where(columns.group_id == group.id, columns.user_id == user.id))
     call.transaction.changed(f"principal:{user.id}")
 
 
@@ -166,10 +174,3 @@ def list_groups_for_user(
     return shapes.ListGroupsForUserResponse(
         Groups=[shown(each, call.partition) for each in page], IsTruncated=truncated, Marker=marker
     )
-
-
-def _member(call: Call, name: str) -> User:
-    user = entities.user(call.transaction, call.account, name)
-    if user is None:
-        raise no_user(name)
-    return user

@@ -86,7 +86,7 @@ def create_instance_profile(
 def get_instance_profile(
     call: Call, request: shapes.GetInstanceProfileRequest, profile: InstanceProfile
 ) -> shapes.GetInstanceProfileResponse:
-    found = tags.shown(call.transaction, profile.id) or []
+    found = tags.listed(call.transaction, profile.id)
     shown = msgspec.structs.replace(_shown(call, profile), Tags=found)
     return shapes.GetInstanceProfileResponse(InstanceProfile=shown)
 
@@ -152,7 +152,7 @@ def untag_instance_profile(
 def list_instance_profile_tags(
     call: Call, request: shapes.ListInstanceProfileTagsRequest, profile: InstanceProfile
 ) -> shapes.ListInstanceProfileTagsResponse:
-    page, truncated, marker = tags.page(call, profile.id, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, profile.id, request.Marker, request.MaxItems)
     return shapes.ListInstanceProfileTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

@@ -213,7 +213,7 @@ def untag_mfa_device(call: Call, request: shapes.UntagMFADeviceRequest, device: 
 def list_mfa_device_tags(
     call: Call, request: shapes.ListMFADeviceTagsRequest, device: Device
 ) -> shapes.ListMFADeviceTagsResponse:
-    page, truncated, marker = tags.page(call, device.serial, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, device.serial, request.Marker, request.MaxItems)
     return shapes.ListMFADeviceTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

@@ -108,7 +108,7 @@ def get_provider(
         ClientIDList=provider.client_ids,
         ThumbprintList=provider.thumbprints,
         CreateDate=provider.created,
-        Tags=tags.shown(call.transaction, provider.arn) or [],
+        Tags=tags.listed(call.transaction, provider.arn),
     )
 
 
@@ -165,7 +165,7 @@ def untag_provider(call: Call, request: shapes.UntagOpenIDConnectProviderRequest
 def list_provider_tags(
     call: Call, request: shapes.ListOpenIDConnectProviderTagsRequest, provider: OidcProvider
 ) -> shapes.ListOpenIDConnectProviderTagsResponse:
-    page, truncated, marker = tags.page(call, provider.arn, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, provider.arn, request.Marker, request.MaxItems)
     return shapes.ListOpenIDConnectProviderTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

@@ -109,7 +109,7 @@ def get_policy(call: Call, request: shapes.GetPolicyRequest, policy: ManagedPoli
     found = _with(
         shown(policy, policy_usage.of(call.transaction, call.account, policy.arn)),
         Description=policy.description,
-        Tags=tags.shown(call.transaction, policy.id) or [],
+        Tags=tags.listed(call.transaction, policy.id),
     )
     return shapes.GetPolicyResponse(Policy=found)
 
@@ -201,7 +201,7 @@ def untag_policy(call: Call, request: shapes.UntagPolicyRequest, policy: Managed
 def list_policy_tags(
     call: Call, request: shapes.ListPolicyTagsRequest, policy: ManagedPolicy
 ) -> shapes.ListPolicyTagsResponse:
-    page, truncated, marker = tags.page(call, policy.id, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, policy.id, request.Marker, request.MaxItems)
     return shapes.ListPolicyTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

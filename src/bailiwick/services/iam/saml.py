@@ -102,7 +102,7 @@ def get_provider(
         SAMLMetadataDocument=provider.metadata,
         CreateDate=provider.created,
         ValidUntil=provider.valid_until,
-        Tags=tags.shown(call.transaction, provider.arn) or [],
+        Tags=tags.listed(call.transaction, provider.arn),
         AssertionEncryptionMode=provider.encryption,
         PrivateKeyList=keys,
     )
@@ -163,7 +163,7 @@ def untag_provider(call: Call, request: shapes.UntagSAMLProviderRequest, provide
 def list_provider_tags(
     call: Call, request: shapes.ListSAMLProviderTagsRequest, provider: SamlProvider
 ) -> shapes.ListSAMLProviderTagsResponse:
-    page, truncated, marker = tags.page(call, provider.arn, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, provider.arn, request.Marker, request.MaxItems)
     return shapes.ListSAMLProviderTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

@@ -113,7 +113,7 @@ def get_server_certificate(
             ServerCertificateMetadata=_shown(call, found),
             CertificateBody=found.body,
             CertificateChain=found.chain,
-            Tags=tags.shown(call.transaction, found.id) or [],
+            Tags=tags.listed(call.transaction, found.id),
         )
     )
 
@@ -178,7 +178,7 @@ def untag_server_certificate(
 def list_server_certificate_tags(
     call: Call, request: shapes.ListServerCertificateTagsRequest, found: ServerCertificate
 ) -> shapes.ListServerCertificateTagsResponse:
-    page, truncated, marker = tags.page(call, found.id, request.Marker, request.MaxItems)
+    page, truncated, marker = tags.page_listed(call, found.id, request.Marker, request.MaxItems)
     return shapes.ListServerCertificateTagsResponse(Tags=page, IsTruncated=truncated, Marker=marker)
 
 

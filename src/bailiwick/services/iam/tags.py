@@ -73,7 +73,7 @@ def shown(transaction: Transaction, owner_id: str) -> list[Tag] | None:
 
 
 def page(call: Call, owner_id: str, marker: str | None, limit: int | None) -> tuple[list[Tag], bool, str | None]:
-    """A page of an entity's tags, in the order in which they were set first."""
+    """A page of the tags of a user or role, in the order in which they were set first."""
     columns = tables.tag.c
     rows = call.transaction.all(
         select(columns.position, columns.key, columns.value)
@@ -83,6 +83,25 @@ def page(call: Call, owner_id: str, marker: str | None, limit: int | None) -> tu
     )
     cut, truncated, following = paging.page(call, rows, limit, lambda row: str(row.position))
     return [shapes.Tag(Key=row.key, Value=row.value) for row in cut], truncated, following
+
+
+def listed(transaction: Transaction, owner_id: str) -> list[Tag]:
+    """The tags of an entity whose keys' letter case matters: short keys first (recorded 2026)."""
+    found = entities.tags(transaction, owner_id)
+    return [Tag(Key=key, Value=found[key]) for key in sorted(found, key=_place)]
+
+
+def page_listed(
+    call: Call, owner_id: str, marker: str | None, limit: int | None
+) -> tuple[list[Tag], bool, str | None]:
+    """A page of what `listed` gives."""
+    last = _place(paging.after(call, marker))
+    rest = [tag for tag in listed(call.transaction, owner_id) if _place(tag.Key) > last]
+    return paging.page(call, rest, limit, lambda tag: tag.Key)
+
+
+def _place(key: str) -> tuple[int, str]:
+    return len(key), key
 
 
 # -- Condition keys ---------------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ import re
 import msgspec
 from sqlalchemy import delete, insert, select
 
+from bailiwick.analysis import actions
 from bailiwick.api import Call
 from bailiwick.directory import organization_tables as tables
+from bailiwick.directory import service_principals
 from bailiwick.directory.organizations import Node, Organization
 from bailiwick.services.organizations import accounts, paging, shapes
 from bailiwick.services.organizations.service import organizations as service
@@ -22,12 +24,20 @@ from bailiwick.services.organizations.shapes import (
 from bailiwick.services.organizations.targets import NO_ACCOUNT, Who, is_delegated, node, whole
 from bailiwick.store import Duplicate
 
-_PRINCIPAL = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?", re.ASCII)
+_PRINCIPAL = re.compile(r"([a-z0-9-]+(?:\.[a-z0-9-]+)*)\.amazonaws\.com(?:\.cn)?", re.ASCII)
+
+# What stands in the name of a service that AWS lets work across organizations, and begins no action's name.
+_OTHERS = frozenset(
+    (
+        *("aws-artifact-account-sync", "config-multiaccountsetup", "declarative-policies-ec2", "ipam", "macie"),
+        *("marketplace", "networkinsights", "networkflowmonitor", "notifications", "security-ir"),
+    )
+)
 
 
 @service.operation("EnableAWSServiceAccess", on=whole(Who.MANAGEMENT), writes=True)
 def enable_service_access(call: Call, request: shapes.EnableAWSServiceAccessRequest, within: Organization) -> None:
-    _check_principal(request.ServicePrincipal)
+    _check_principal(call, request.ServicePrincipal)
     columns = tables.service_access.c
     where = columns.organization == within.id, columns.service == request.ServicePrincipal
     if call.transaction.one(select(columns.service).where(*where)) is None:
@@ -44,7 +54,7 @@ def enable_service_access(call: Call, request: shapes.EnableAWSServiceAccessRequ
 def disable_service_access(
     call: Call, request: shapes.DisableAWSServiceAccessRequest, within: Organization
 ) -> None:
-    _check_principal(request.ServicePrincipal)
+    _check_principal(call, request.ServicePrincipal)
     columns = tables.service_access.c
     call.transaction.run(
         delete(tables.service_access).where(
@@ -75,7 +85,7 @@ def register_delegated_administrator(
     call: Call, request: shapes.RegisterDelegatedAdministratorRequest, record: tuple[Organization, Node]
 ) -> None:
     within, account = record
-    _check_principal(request.ServicePrincipal)
+    _check_principal(call, request.ServicePrincipal)
     if account.id == within.management:
         raise ConstraintViolationException(
             "You cannot register master account/yourself as delegated administrator for your organization.",
@@ -128,7 +138,7 @@ def list_delegated_administrators(
     columns = tables.delegation.c
     statement = select(tables.delegation).where(columns.organization == within.id)
     if request.ServicePrincipal is not None:
-        _check_principal(request.ServicePrincipal)
+        _check_principal(call, request.ServicePrincipal)
         statement = statement.where(columns.service == request.ServicePrincipal)
     first: dict[str, float] = {}
     for row in call.transaction.all(statement.order_by(columns.enabled)):
@@ -170,8 +180,13 @@ def _administrator(call: Call, within: Organization, account: str, enabled: floa
     return shapes.DelegatedAdministrator(**shown, DelegationEnabledDate=enabled)
 
 
-def _check_principal(name: str) -> None:
-    if not _PRINCIPAL.fullmatch(name):
+def _check_principal(call: Call, name: str) -> None:
+    """Refuse what is no service: neither one of AWS's, by what its name is made of, nor one that is registered."""
+    match = _PRINCIPAL.fullmatch(name)
+    parts = set(match[1].split(".")) if match else set[str]()
+    if not (parts & _OTHERS or parts & actions.load().services) and not service_principals.find(
+        call.transaction, name
+    ):
         raise InvalidInputException(
             "You specified an unrecognized service principal.", Reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
         )
