@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clients_support import ServerProcess, clean_environment
@@ -21,10 +22,11 @@ pytestmark = [
 ]
 
 
-def test_the_walk(server: ServerProcess) -> None:
+def run(server: ServerProcess, script: str) -> dict[str, Any]:
+    """What a script, as the root user, printed of what it saw."""
     root = server.root()
     done = subprocess.run(
-        ["node", str(HERE / "walk.mjs")],
+        ["node", str(HERE / script)],
         env=clean_environment(
             AWS_ENDPOINT_URL=server.endpoint,
             AWS_REGION="eu-central-1",
@@ -37,7 +39,22 @@ def test_the_walk(server: ServerProcess) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def test_the_encryption_sdk(server: ServerProcess) -> None:
+    """Several keys, contexts, discovery, key commitment and caching; the script itself compares what comes back."""
+    seen = run(server, "encryption.mjs")
+    assert seen["suite"] == 0x0578  # AES-256-GCM with HKDF and SHA-512, committing, signed with ECDSA P-384
+    assert seen["opened"] == 2
+    assert seen["cached"] == ["0", "1", "2"]
+    assert "InvalidCiphertextException" in seen["otherContext"]
+    assert seen["otherKey"] != "opened"
+
+
+def test_the_walk(server: ServerProcess) -> None:
+    seen = run(server, "walk.mjs")
     account = seen["root"].split(":")[4]
     alice = f"arn:aws:iam::{account}:user/js-alice"
     session = f"arn:aws:sts::{account}:assumed-role/js-vault/js"
