@@ -207,7 +207,7 @@ def _rule(given: object, action: str, resource: str, layers: Layers) -> Rule:
     """How the layers combine. Keys and roles have rules of their own, once their policy is known."""
     if given is not None:
         try:
-            return Rule(given)
+            return Rule(str(given))
         except ValueError:
             raise AskedWrongly(f"`rule` is one of {', '.join(Rule)}") from None
     if layers.resource is not None and re.match(r"arn:[^:]*:kms:[^:]*:[^:]*:key/", resource):

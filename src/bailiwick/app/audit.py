@@ -1,7 +1,8 @@
 """The audit trail: one CloudTrail-shaped record for each call, in chained segments that rotate (trail/).
 
-The request's path makes the record and appends it to a bounded queue; one thread of the process writes what is
-there and has it on disk (fsync) a batch at a time. When the queue is full the callers wait: nothing is dropped.
+The request's path appends the event to a bounded queue; records are made of many events at once, for in a loop of
+its own that takes less than half the time. One thread of the process writes what is there and has it on disk (fsync)
+a batch at a time. When the queue is full the callers wait: nothing is dropped.
 When the disk refuses, the batch is written again until it is there, so a server that cannot write its trail stops
 answering rather than going on unseen. `stored` tells when all that was written before is on disk: with it, no
 answer need leave before its record is.
@@ -32,6 +33,7 @@ from bailiwick.trail.shelf import Shelf
 log = structlog.get_logger()
 
 _PAUSE = 0.2  # seconds that a record may lie in the queue before it is written
+_TOGETHER = 64  # events of which records are made at once; of fewer when the thread comes by
 _RETRY = 1.0  # seconds between attempts of a disk that refuses
 _LAST_ATTEMPTS = 3  # at shutdown
 
@@ -55,6 +57,8 @@ class Trail:
         self._now = now
         self._keeper = keeper
         self._queue: deque[bytes | Future[None]] = deque()  # a Future is done when all before it is stored
+        self._events: deque[Event] = deque()  # of which there is no record yet
+        self._making = threading.Lock()
         self._room = threading.Condition()
         self._wake = threading.Event()
         self._closing = False
@@ -69,7 +73,7 @@ class Trail:
     @property
     def waiting(self) -> int:
         """How many records wait to be written."""
-        return len(self._queue)
+        return len(self._events) + len(self._queue)
 
     @property
     def lag(self) -> float:
@@ -88,20 +92,30 @@ class Trail:
     def write(self, event: Event) -> None:
         """Have `event` written down. Waits only while the queue is full."""
         # Length and append are atomic each, so threads that race go over the bound by their number at most.
-        if len(self._queue) >= self._capacity:
+        if self.waiting >= self._capacity:
             with self._room:
-                while len(self._queue) >= self._capacity and self._thread.is_alive():
+                while self.waiting >= self._capacity and self._thread.is_alive():
                     self._wake.set()
                     self._room.wait(_RETRY)
-        owners = owners_of(event)
-        if owners:
-            self._queue.extend(_shared_records(event, owners))
-        else:
-            self._queue.append(_record(event))
+        self._events.append(event)
+        if len(self._events) >= _TOGETHER:
+            self._make_records()
+
+    def _make_records(self) -> None:
+        """Have the records of every event so far in the queue: together, which takes less than half the time."""
+        with self._making:
+            for _ in range(len(self._events)):
+                event = self._events.popleft()
+                owners = owners_of(event)
+                if owners:
+                    self._queue.extend(_shared_records(event, owners))
+                else:
+                    self._queue.append(_record(event))
 
     def stored(self) -> Future[None]:
         """What is done when every event written before is on disk."""
         done: Future[None] = Future()
+        self._make_records()
         self._queue.append(done)
         self._wake.set()
         if not self._thread.is_alive() and not done.done():
@@ -124,6 +138,7 @@ class Trail:
             self._wake.wait(_PAUSE)
             self._wake.clear()
             closing = self._closing  # read first: what was queued before it was set is written in this round
+            self._make_records()
             self._write_batch([self._queue.popleft() for _ in range(len(self._queue))])
             if self._keeper and (closing or self._keeper.is_due):
                 self._sign(self._keeper)

@@ -22,7 +22,7 @@ from bailiwick.app.metrics import Sample
 from bailiwick.app.probes import Ready, plain
 from bailiwick.app.proxies import Proxies
 from bailiwick.app.stages import EVERY, Stages
-from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.message import Request, Response
 from bailiwick.pipeline import Pipeline, Received
 from bailiwick.web.paths import is_page
 
@@ -34,8 +34,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 Own = Callable[[Request], Response]
 """A handler of a request that is no AWS call."""
-
-_header = tuple.__new__  # a named tuple made of a pair; its own constructor takes twice the time
 
 BELOW = "/tokens/"  # the one path whose handler answers for all that lies below it
 _DRAIN_FACTOR = 16  # how many times the limit is read and thrown away so that a client hears the refusal
@@ -163,13 +161,8 @@ class Edge:
 
         From a trusted proxy it is the request of whom that one names.
         """
-        lines = tuple(
-            [
-                _header(Header, (name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
-                for name, value in headers
-            ]
-        )
-        request = Request(method, *target, lines, body, source, secure)
+        lines = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in headers]
+        request = Request(method, *target, tuple(lines), body, source, secure)
         if self._proxies is None or not self._proxies.trusts(source):
             return request
         scheme = request.header("x-forwarded-proto") or ("https" if secure else "http")

@@ -86,6 +86,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._deaf = False  # nothing that still arrives is read
         self._head_bytes = 0
+        self._arrived = 0  # bytes that the parser is being fed
         self._declared = 0  # bytes of the body that is to come
 
     # -- Bytes ------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._heard = True
+        self._heard, self._arrived = True, len(data)
         self._unset_keepalive_if_required()
         unfinished = self._stage is Stage.HEAD
         try:
@@ -153,22 +154,28 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stage = Stage.BODY
 
     def _checked_head(self) -> Refusal | None:
-        size, framed, self._declared = len(self.url), False, 0
-        for name, value in self.headers:
-            size += len(name) + len(value) + 4
-            if name in _FRAMING:
-                if framed or (name == b"transfer-encoding" and value.strip() != b"chunked"):
-                    return Refusal.AMBIGUOUS  # RFC 9112, 6.1 and 6.3
-                framed = True
-                if name == b"content-length":
-                    self._declared = int(value)
-            elif name == b"expect":
-                self.expect_100_continue = value.lower() == b"100-continue"
-        if len(self.headers) > self._limits.max_headers or size > self._limits.max_header_bytes:
+        headers, limits = self.headers, self._limits
+        fields = dict(headers)
+        length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        if coding is not None and (length is not None or coding.strip() != b"chunked"):
+            return Refusal.AMBIGUOUS  # RFC 9112, 6.1 and 6.3
+        if len(fields) < len(headers) and sum(name in _FRAMING for name, _ in headers) > 1:
+            return Refusal.AMBIGUOUS
+        self._declared = 0 if length is None else int(length)
+        if b"expect" in fields:
+            self.expect_100_continue = fields[b"expect"].lower() == b"100-continue"
+        if len(headers) > limits.max_headers:
+            return Refusal.HEAD_SIZE
+        # What arrived is no less than the head; only where it is more than a head may be, the head is measured.
+        if self._head_bytes + self._arrived > limits.max_header_bytes and self._size() > limits.max_header_bytes:
             return Refusal.HEAD_SIZE
         if not self.url.startswith((b"/", b"http://", b"https://")) or b"#" in self.url or not self.url.isascii():
             return Refusal.TARGET
         return Refusal.PIPELINED if len(self.pipeline) >= _MAX_PIPELINED else None
+
+    def _size(self) -> int:
+        """Bytes of a head: the target, and each line with what stands between and after its parts."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _begin_exchange(self) -> None:
         """Hand the request on: here to ASGI."""

@@ -63,7 +63,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     recipient_account_id: str | None
     shared_event_id: str | UnsetType = msgspec.field(name="sharedEventID", default=UNSET)
     event_category: str = "Management"
-    bailiwick: dict[str, Any]
+    bailiwick: dict[str, Any] | msgspec.Raw
 
 
 _encoder = msgspec.json.Encoder()
@@ -145,7 +145,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
             if target.arn != "*" and (owner is None or target.account == owner)
         ],
         recipient_account_id=recipient,
-        bailiwick=_ours(event.ruling if owner is None else None) | _for_whom(event, caller),
+        bailiwick=_ours(event.ruling if owner is None else None, _for_whom(event, caller)),
     )
     if shared is not None:
         record.shared_event_id = shared
@@ -316,7 +316,23 @@ def _resource(target_arn: str, account: str) -> msgspec.Raw:
     return msgspec.Raw(_encoder.encode(resource))
 
 
-def _ours(ruling: Ruling | None) -> dict[str, Any]:
+# A Ruling that was remembered is that of many calls: it is written once as well.
+_rulings: Bounded[int, tuple[Ruling, msgspec.Raw]] = Bounded(2048)
+
+
+def _ours(ruling: Ruling | None, for_whom: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:
+    """The decision in short, and for whom the call was made."""
+    if ruling is None or for_whom or not ruling.decision.allowed:
+        return _decided(ruling) | for_whom
+    known = _rulings.get(id(ruling))
+    if known is not None and known[0] is ruling:
+        return known[1]
+    made = msgspec.Raw(_encoder.encode(_decided(ruling)))
+    _rulings.put(id(ruling), (ruling, made))
+    return made
+
+
+def _decided(ruling: Ruling | None) -> dict[str, Any]:
     """The decision in short; of a refusal all that `bailiwick explain` tells."""
     if ruling is None:
         return {"decision": None}

@@ -5,6 +5,8 @@ Source: AWS General Reference, "Amazon Resource Names (ARNs)". The sixth field m
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from bailiwick.core.errors import ArnError
@@ -23,6 +25,7 @@ class Arn(msgspec.Struct, frozen=True):
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Arn:
     """Split an ARN into its fields.
 

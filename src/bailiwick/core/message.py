@@ -9,9 +9,15 @@ import msgspec
 
 from bailiwick.core.once import once
 
+Line = tuple[str, str]
+"""One header line: a lower-case name, and the value decoded as Latin-1 without outer blanks.
+
+A plain pair for a reason: a dictionary is made of plain pairs in a third of the time that it takes of others.
+"""
+
 
 class Header(NamedTuple):
-    """One header line: a lower-case name, and the value decoded as Latin-1 without outer blanks."""
+    """A Line whose parts have names, for whoever writes requests."""
 
     name: str
     value: str
@@ -28,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     method: str
     path: str
     query: str
-    headers: tuple[Header, ...]
+    headers: tuple[Line, ...]
     body: bytes
     source: str = "127.0.0.1"
     secure: bool = False

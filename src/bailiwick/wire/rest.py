@@ -115,9 +115,9 @@ def _entries(text: str) -> list[str]:
 
 def _from_headers(request: Request, prefix: str) -> dict[str, str] | None:
     found = {
-        header.name[len(prefix) :]: _unicode(header.value)
-        for header in request.headers
-        if header.name.startswith(prefix) and len(header.name) > len(prefix)
+        name[len(prefix) :]: _unicode(value)
+        for name, value in request.headers
+        if name.startswith(prefix) and len(name) > len(prefix)
     }
     return found or None
 

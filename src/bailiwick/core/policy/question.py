@@ -6,7 +6,7 @@ A decision is a function of these values alone; whatever it needs was read befor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Principal(msgspec.Struct, frozen=True):
     unique_id: str
 
 
-class Rule(Enum):
+class Rule(StrEnum):
     """How the layers combine for a target (facts/policy.md section 4)."""
 
     ORDINARY = "ordinary"  # identity policies, plus a resource policy if there is one

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
-from bailiwick.core.message import Header, Request
+from bailiwick.core.message import Line, Request
 
 _BLANKS = re.compile("[ \t\r\n]+")
 _UNRESERVED = "-_.~"
@@ -82,7 +82,7 @@ def query(text: str, leave_out: frozenset[str] = frozenset()) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(fields))
 
 
-def headers(present: tuple[Header, ...], signed: tuple[str, ...]) -> str:
+def headers(present: tuple[Line, ...], signed: tuple[str, ...]) -> str:
     """The canonical headers; one that is signed and not there counts as empty."""
     values = dict.fromkeys(signed, "")
     seen: set[str] = set()

@@ -39,8 +39,21 @@ def check_scope(claim: Claim, *, service: str, now: float, rules: Rules = STRICT
     Raises ScopeMismatch or RequestSkewed.
     """
     scope = claim.scope
-    wrong = ""
-    if not _region_is_served(claim, rules):
+    is_served = _region_is_served(claim, rules)
+    if (
+        not is_served
+        or scope.service != service
+        or scope.terminator != TERMINATOR
+        or scope.date != claim.timestamp[:8]
+    ):
+        raise ScopeMismatch(_mismatch(claim, service, is_served=is_served))
+    _check_time(claim, now, rules)
+
+
+def _mismatch(claim: Claim, service: str, *, is_served: bool) -> str:
+    """What is wrong with a scope, in AWS's words."""
+    scope, wrong = claim.scope, ""
+    if not is_served:
         wrong += f"Credential should be scoped to a valid region, not '{scope.region or claim.region}'. "
     if scope.service != service:
         wrong += f"Credential should be scoped to correct service: '{service}'. "
@@ -51,9 +64,7 @@ def check_scope(claim: Claim, *, service: str, now: float, rules: Rules = STRICT
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{scope.date}' != '{claim.timestamp[:8]}', from '{claim.timestamp}'."
         )
-    if wrong:
-        raise ScopeMismatch(wrong)
-    _check_time(claim, now, rules)
+    return wrong
 
 
 def verify(request: Request, claim: Claim, secret: str, rules: Rules = STRICT) -> None:
@@ -152,12 +163,17 @@ def _payload(request: Request, claim: Claim, rules: Rules) -> tuple[str, bool]:
 def _region_is_served(claim: Claim, rules: Rules) -> bool:
     if claim.scope.algorithm == SIGV4:
         region = claim.scope.region
-        return (rules.regions is None or region in rules.regions) and _REGION.fullmatch(region) is not None
+        return (rules.regions is None or region in rules.regions) and _is_region(region)
     from bailiwick.core.sigv4 import asymmetric
 
     if rules.regions is None:
         return True
     return any(asymmetric.covers(claim.region_set, region) for region in rules.regions)
+
+
+@lru_cache(maxsize=256)
+def _is_region(name: str) -> bool:
+    return _REGION.fullmatch(name) is not None
 
 
 def _check_time(claim: Claim, now: float, rules: Rules) -> None:

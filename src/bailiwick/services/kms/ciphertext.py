@@ -34,6 +34,7 @@ _SINGLE, _MULTI = b"\x00", b"\x01"
 _MRK = "mrk-"
 _HEADER = 89
 _SALT, _NONCE, _TAG = 16, 12, 16
+_NO_CONTEXT = bytes(2)
 
 
 class BadCiphertext(Exception):
@@ -119,11 +120,12 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
 
     No context and an empty one are the same. Raises ValueError above 8,192 bytes.
     """
-    pairs = sorted((key.encode(), value.encode()) for key, value in (context or {}).items())
+    if not context:
+        return _NO_CONTEXT
+    pairs = sorted([(key.encode(), value.encode()) for key, value in context.items()])
     parts = [len(pairs).to_bytes(2, "big")]
-    for pair in pairs:
-        for part in pair:
-            parts += (len(part).to_bytes(4, "big"), part)
+    for key, value in pairs:
+        parts += (len(key).to_bytes(4, "big"), key, len(value).to_bytes(4, "big"), value)
     joined = b"".join(parts)
     if len(joined) > MAX_CONTEXT_BYTES:
         raise ValueError(f"the encryption context is larger than {MAX_CONTEXT_BYTES} bytes")

@@ -57,7 +57,9 @@ class Use(NamedTuple):
 
     def condition_keys(self) -> dict[str, Value]:
         """Its condition keys, those of the encryption context among them."""
-        return {**context_keys(self.encryption), **self.keys}
+        found = context_keys(self.encryption)
+        found |= self.keys
+        return found
 
 
 _PLAIN = Use()
@@ -153,12 +155,15 @@ def target_of_key(call: Call, key: Key, use: Use = _PLAIN) -> Target:
     elif key.has_grants:
         operation = use.operation or call.operation.name
         policy = grant_index.policy(call, key, operation, use.encryption, use.child)
+    context = use.condition_keys()
+    context |= key.context
+    context["kms:calleraccount"] = call.account
     return Target(
         account=key.account,
         arn=key.arn,
         rule=Rule.KEY,
         policy=policy,
-        context={**use.condition_keys(), **key.context, "kms:calleraccount": call.account},
+        context=context,
         record=key,
     )
 
