@@ -97,6 +97,7 @@ def _called(folder: Path, calls: int, rotate_bytes: int) -> tuple[list[str], Sig
     for number in range(calls):
         if number % (calls // 8 + 1) == 0:
             trail.flush()  # so that few calls make several blocks and segments as well
+        trail.wait()
         response = pipeline.handle(requests[number % 2])
         answered.append(next(value for name, value in response.headers if name.lower() == "x-amzn-requestid"))
     trail.close()

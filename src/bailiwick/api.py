@@ -261,7 +261,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
     transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
-    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes.
+    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes; it
+    calls no other service and may be begun twice.
     `by` makes the caller of an operation that the model leaves unsigned; such operations must have it. `quota` is
     how often it may be called.
     """

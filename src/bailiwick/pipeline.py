@@ -40,6 +40,7 @@ from bailiwick.directory.proof import who_signed
 from bailiwick.directory.snapshot import Directory
 from bailiwick.door import Joined, Signed
 from bailiwick.store import Store, StoreUnavailable, Unstorable
+from bailiwick.store.waiting import Waits
 from bailiwick.throttling import throttle
 from bailiwick.wire import answer, identify, models, parse, refuse
 from bailiwick.wire.models import OperationModel, ServiceModel
@@ -186,7 +187,7 @@ class Pipeline:
         return Received(request, request_id, now, claim, route, unproven if route.model.signed else None)
 
     def answer(self, received: Received) -> Response:
-        """Authenticate, parse, invoke; then write the output or the refusal."""
+        """Authenticate, parse, invoke; then write the output or the refusal. Raises Waits as `invoke` does."""
         request, route, caller, values = received.request, received.route, None, None
         try:
             if received.refused or route is None:
@@ -202,11 +203,11 @@ class Pipeline:
         except Exception as refusal:
             error = _api_error(refusal, received.request_id)
             self.audit(self._event(received, caller, error, values))
-            return self._refused(error, received)
+            return self.refused(error, received)
         try:
             return answer(route.model, self.invoke(call, values), request, received.request_id)
         except Exception as refusal:
-            return self._refused(_api_error(refusal, received.request_id), received, call.caller)
+            return self.refused(_api_error(refusal, received.request_id), received, call.caller)
 
     def authenticate(self, received: Received, route: Route) -> Caller:
         """The caller whose secret signed this request. Raises core.errors.SignatureError for anyone else."""
@@ -274,10 +275,12 @@ class Pipeline:
     def invoke(self, call: Call, request: Any) -> Any:
         """Find what the call acts on, authorize it, do it, and have it written down.
 
-        The only way to a handler. Returns the handler's output once it is durable. Raises ApiError.
+        The only way to a handler. Returns the handler's output once it is durable. Raises ApiError, or Waits
+        where the thread must not wait and the database is needed.
         """
         targets: tuple[Target, ...] = ()
         ruling = output = refused = None
+        is_over = True
         try:
             with call.transaction:
                 target = call.operation.find(call, request)
@@ -289,6 +292,9 @@ class Pipeline:
                     if each.absent is not None:
                         raise each.absent  # a stranger cannot tell "missing" from "not yours"
                 output = call.operation.handler(call, request, target.record)
+        except Waits:
+            is_over = False  # nothing has happened yet: it is begun again by a thread that may wait
+            raise
         except Exception as error:
             refused, output = _api_error(error, call.request_id), None
             if isinstance(refused, api.AccessDenied) and refused.ruling:
@@ -297,26 +303,27 @@ class Pipeline:
                 raise
             raise refused from error
         finally:
-            self.audit(
-                Event(
-                    time=call.now,
-                    request_id=call.request_id,
-                    source=call.source,
-                    user_agent=call.user_agent,
-                    region=call.region,
-                    access_key_id=call.caller.access_key_id,
-                    route=self.routes[call.operation.service, call.operation.name],
-                    caller=call.caller,
-                    targets=targets,
-                    ruling=ruling,
-                    request=request,
-                    response=output,
-                    error=refused,
+            if is_over:
+                self.audit(
+                    Event(
+                        time=call.now,
+                        request_id=call.request_id,
+                        source=call.source,
+                        user_agent=call.user_agent,
+                        region=call.region,
+                        access_key_id=call.caller.access_key_id,
+                        route=self.routes[call.operation.service, call.operation.name],
+                        caller=call.caller,
+                        targets=targets,
+                        ruling=ruling,
+                        request=request,
+                        response=output,
+                        error=refused,
+                    )
                 )
-            )
         return output
 
-    def _refused(self, error: ApiError, received: Received, caller: Caller | None = None) -> Response:
+    def refused(self, error: ApiError, received: Received, caller: Caller | None = None) -> Response:
         """The refusal as its protocol has it. One by a policy carries what DecodeAuthorizationMessage opens."""
         route, sealed = received.route, None
         if caller is not None and isinstance(error, api.AccessDenied) and error.ruling is not None:

@@ -1,11 +1,12 @@
 """The audit trail: one CloudTrail-shaped record for each call, in chained segments that rotate (trail/).
 
-The request's path appends the event to a bounded queue; records are made of many events at once, for in a loop of
-its own that takes less than half the time. One thread of the process writes what is there and has it on disk (fsync)
-a batch at a time. When the queue is full the callers wait: nothing is dropped.
-When the disk refuses, the batch is written again until it is there, so a server that cannot write its trail stops
-answering rather than going on unseen. `stored` tells when all that was written before is on disk: with it, no
-answer need leave before its record is.
+The request's path appends the event to a bounded queue; records are made of many events at once, for in a loop
+of its own that takes less than half the time. One thread of the process writes what is there and has it on disk
+(fsync) a batch at a time. Nothing is dropped. When the queue is full, nothing is begun that would need a record
+(`shut`): who asks for something waits in a thread (`wait`), or is refused if the disk takes nothing for too
+long. When the disk refuses, the batch is written again until it is there, so a server that cannot write its
+trail stops answering rather than going on unseen. `stored` tells when all that was written before is on disk:
+with it, no answer need leave before its record is.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 _PAUSE = 0.2  # seconds that a record may lie in the queue before it is written
 _TOGETHER = 64  # events of which records are made at once; of fewer when the thread comes by
 _RETRY = 1.0  # seconds between attempts of a disk that refuses
+_PATIENCE = 5.0  # seconds for which a disk may take nothing before requests are refused
 _LAST_ATTEMPTS = 3  # at shutdown
 
 
@@ -62,6 +64,8 @@ class Trail:
         self._room = threading.Condition()
         self._wake = threading.Event()
         self._closing = False
+        self.shut = False
+        """Whether the queue is full."""
         self._segment: Segment | None = None
         self.records = 0
         self.refusals = 0
@@ -90,16 +94,21 @@ class Trail:
         return "the queue of the audit trail is full" if self.waiting >= self._capacity else None
 
     def write(self, event: Event) -> None:
-        """Have `event` written down. Waits only while the queue is full."""
-        # Length and append are atomic each, so threads that race go over the bound by their number at most.
-        if self.waiting >= self._capacity:
-            with self._room:
-                while self.waiting >= self._capacity and self._thread.is_alive():
-                    self._wake.set()
-                    self._room.wait(_RETRY)
+        """Have `event` written down. It never waits: the bound is kept by whoever looks at `shut` before."""
         self._events.append(event)
         if len(self._events) >= _TOGETHER:
             self._make_records()
+
+    def wait(self) -> bool:
+        """Wait until there is room for the records of more; False if the disk has taken nothing for too long."""
+        with self._room:
+            while self.shut:
+                left = _PATIENCE - self.lag
+                if left <= 0 or not self._thread.is_alive():
+                    return False
+                self._wake.set()
+                self._room.wait(left)
+        return True
 
     def _make_records(self) -> None:
         """Have the records of every event so far in the queue: together, which takes less than half the time."""
@@ -111,6 +120,8 @@ class Trail:
                     self._queue.extend(_shared_records(event, owners))
                 else:
                     self._queue.append(_record(event))
+            if self.waiting >= self._capacity:
+                self.shut = True
 
     def stored(self) -> Future[None]:
         """What is done when every event written before is on disk."""
@@ -148,6 +159,7 @@ class Trail:
 
     def _write_batch(self, batch: list[bytes | Future[None]]) -> None:
         with self._room:
+            self.shut = False
             self._room.notify_all()
         self._store_surely([item for item in batch if isinstance(item, bytes)])
         for item in batch:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -23,7 +23,9 @@ from bailiwick.app.probes import Ready, plain
 from bailiwick.app.proxies import Proxies
 from bailiwick.app.stages import EVERY, Stages
 from bailiwick.core.message import Request, Response
+from bailiwick.measure import Tally
 from bailiwick.pipeline import Pipeline, Received
+from bailiwick.store.waiting import Waits, here
 from bailiwick.web.paths import is_page
 
 log = structlog.get_logger()
@@ -47,6 +49,22 @@ class ClientGone(Exception):
     """The client went away, or was sent away, before its body was complete."""
 
 
+class Gate(Protocol):
+    """What may have to be waited for before anything is begun: room for its audit record."""
+
+    shut: bool
+
+    def wait(self) -> bool:
+        """Wait, in a thread, until it is open; False if that takes too long."""
+
+
+class _Open:
+    shut = False
+
+    def wait(self) -> bool:
+        return True
+
+
 class Edge:
     """The ASGI application of one process."""
 
@@ -62,12 +80,14 @@ class Edge:
         ready: Ready | None = None,
         stages: Stages | None = None,
         pages: Own | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
 
         Of `proxies` it is believed for whom they ask. With `stored`, no answer leaves before what that gives is
         done. `ready` answers for what is behind the edge. Through `stages`, a view of the pipeline that measures,
         goes one request in EVERY. `pages` answers requests for pages, in a thread.
+        Behind a `gate` that is shut nothing is begun.
         """
         self._stored = stored
         self._proxies = proxies
@@ -76,6 +96,8 @@ class Edge:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._own = own or {}
         self._pages = pages
+        self._gate = gate or _Open()
+        self.turned_away = Tally()
         self.ready = ready or Ready({})
         self._threads = threads
         self._stages = stages
@@ -92,6 +114,7 @@ class Edge:
         yield Sample("bailiwick_pool_waiting", (), self._pool._work_queue.qsize())
         if self._stages is not None:
             yield from self._stages.samples()
+        yield Sample("bailiwick_audit_turned_away", (), self.turned_away.value)
 
     def begin(self, request: Request) -> Response | Future[Response]:
         """The answer to a request, or, where it takes longer, the work that a thread has begun on it."""
@@ -104,12 +127,20 @@ class Edge:
             if own:
                 return self._pool.submit(own, request)
             if self._pages is not None and is_page(request):
-                return self._pool.submit(self._page, self._pages, request)
+                return self._pool.submit(self._gated, self._pages, request)
+            if self._gate.shut:
+                return self._pool.submit(self._gated, self._pipeline.handle, request)
             pipeline = self._next()
             received = pipeline.receive(request)
             if received.quick:
-                answer = pipeline.answer(received)
-                return answer if self._stored is None else _after(self._stored(), answer)
+                here.hurried = True
+                try:
+                    answer = pipeline.answer(received)
+                    return answer if self._stored is None else _after(self._stored(), answer)
+                except Waits:
+                    pass  # something of it is not in memory
+                finally:
+                    here.hurried = False
             return self._pool.submit(self._answer, pipeline, received)
         except Exception as error:  # the pipeline answers its own failures: this one is the edge's
             return failure(error)
@@ -121,8 +152,18 @@ class Edge:
         self._left = EVERY
         return self._stages
 
-    def _page(self, pages: Own, request: Request) -> Response:
-        return self._kept(pages(request))
+    def _gated(self, answer: Own, request: Request) -> Response:
+        if not self._gate.wait():
+            return self._turned_away(request)
+        return self._kept(answer(request))
+
+    def _turned_away(self, request: Request) -> Response:
+        """The refusal of what was not begun, in the form of its service: no record could be made of it."""
+        self.turned_away.add()
+        received = self._pipeline.receive(request)
+        log.error("turned away: the audit trail takes no records", request_id=received.request_id)
+        error = api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
+        return self._pipeline.refused(error, received)
 
     def _answer(self, pipeline: Pipeline, received: Received) -> Response:
         return self._kept(pipeline.answer(received))
@@ -137,8 +178,11 @@ class Edge:
         """The refusal of a body over the limit, in the form of the service that the head of the request names."""
         try:
             error = api.RequestTooLarge(f"The request body is larger than {self._max_body} bytes.")
-            received = msgspec.structs.replace(self._pipeline.receive(request), refused=error)
-            answer = self._pipeline.answer(received)
+            if self._gate.shut:
+                answer = self._turned_away(request)
+            else:
+                received = msgspec.structs.replace(self._pipeline.receive(request), refused=error)
+                answer = self._pipeline.answer(received)
         except Exception as error:
             answer = failure(error)
         return Response(answer.status, (*answer.headers, ("connection", "close")), answer.body)

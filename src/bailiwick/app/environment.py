@@ -96,6 +96,7 @@ class World:
             ready=Ready(checks),
             stages=stages,
             pages=LatePages(pipeline),
+            gate=self.trail,
         )
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ _SECRETS = frozenset(
     (
         *("SecretAccessKey", "Password", "NewPassword", "OldPassword", "LDAPPassword", "PrivateKey", "QRCodePNG"),
         *("Base32StringSeed", "AuthenticationCode1", "AuthenticationCode2"),
+        *("secretAccessKey", "sessionToken"),
         *("ServicePassword", "ServiceCredentialSecret"),
     )
 )

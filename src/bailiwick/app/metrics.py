@@ -94,6 +94,9 @@ METRICS = (
         "Time for which audit records have been waiting while none could be written",
         joins="largest",
     ),
+    Metric(
+        "bailiwick_audit_turned_away", "counter", "Requests refused because no audit record could be made of them"
+    ),
     Metric("bailiwick_audit_refusals", "counter", "Attempts to write audit records that the disk refused"),
     Metric("bailiwick_workers", "gauge", "Processes that serve"),
     Metric("bailiwick_worker_replacements", "counter", "Workers that died and were replaced"),

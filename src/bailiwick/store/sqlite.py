@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from bailiwick.measure import Histogram
-from bailiwick.store import migrate, reasons, wal
+from bailiwick.store import migrate, reasons, waiting, wal
 from bailiwick.store.backend import Position
 from bailiwick.store.cache import Cache
 from bailiwick.store.errors import StoreUnavailable, Unstorable
@@ -79,6 +79,7 @@ class Folder:
         index, now = self._index, time.monotonic()
         if index is not None and index.header() == self._header and now - self._looked < _SECOND_LOOK:
             return
+        waiting.check()
         try:
             with self._watch_lock:
                 header = index.header() if index is not None else b""  # before the look, so that it is not too new

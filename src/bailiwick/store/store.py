@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bailiwick.measure import Distribution, Histogram
-from bailiwick.store import reasons
+from bailiwick.store import reasons, waiting
 from bailiwick.store.backend import Backend
 from bailiwick.store.cache import MISSING, Cache
 from bailiwick.store.errors import StoreUnavailable
@@ -75,7 +75,7 @@ class Store:
         return value  # type: ignore[return-value]  # what was put under this kind and key was a T
 
     def refresh(self) -> None:
-        """Forget what other transactions have changed since the last call. Raises StoreUnavailable."""
+        """Forget what others have changed since the last call. Raises StoreUnavailable, waiting.Waits."""
         self._backend.refresh(self.cache)
 
     def clear(self) -> None:
@@ -91,7 +91,8 @@ class Store:
     # -- For transactions ---------------------------------------------------------------------------------
 
     def connect(self, *, write: bool) -> Connection:
-        """A connection with a transaction begun on it; `release` it afterwards."""
+        """A connection with a transaction begun on it; `release` it afterwards. Raises waiting.Waits."""
+        waiting.check()
         return self._backend.connect(write=write)
 
     def release(self, connection: Connection) -> None:

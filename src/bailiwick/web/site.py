@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 
 from bailiwick import api
 from bailiwick.api import ApiError
-from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.message import Header, Line, Request, Response
 from bailiwick.pipeline import Pipeline
 from bailiwick.store import StoreError
 from bailiwick.web import cookies, form, guard, templating
@@ -193,5 +193,5 @@ def _told(error: Exception) -> Refused:
     return Refused(500, "Something went wrong here", "What happened is in the server's log.")
 
 
-def _without_cookies(request: Request) -> tuple[Header, ...]:
-    return tuple(header for header in request.headers if header.name != "cookie")
+def _without_cookies(request: Request) -> tuple[Line, ...]:
+    return tuple(line for line in request.headers if line[0] != "cookie")
