@@ -27,7 +27,7 @@ EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
 NAMES = (
     *("accessanalyzer", "cloudtrail", "ec2", "eks", "eks-auth", "hosts", "iam", "identitystore", "kms"),
-    *("organizations", "rolesanywhere", "sso", "sso-admin", "sso-oidc", "sts"),
+    *("organizations", "rolesanywhere", "signin", "sso", "sso-admin", "sso-oidc", "sts"),
 )
 OWN = {"hosts"}  # services that AWS does not have: the whole model is in wire/extras
 # EC2's model is larger than all others together: what is not named here is an unknown action.

@@ -148,6 +148,14 @@ CALLS: dict[str, dict[str, Any]] = {
     "sso-admin:UpdateInstance": {"InstanceArn": _INSTANCE},
     "sso-admin:UpdatePermissionSet": {"InstanceArn": _INSTANCE, "PermissionSetArn": _SET},
     "identitystore:UpdatePassword": {"IdentityStoreId": _STORE, "UserId": _ID, "Password": "a long Password 1"},
+    "signin:AuthorizeOAuth2Access": {
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "redirectUri": "http://127.0.0.1:1/oauth/callback",
+        "codeChallenge": "c" * 43,
+    },
+    "signin:CreateOAuth2Token": {
+        "tokenInput": {"clientId": "arn:aws:signin:::devtools/same-device", "grantType": "refresh_token"}
+    },
     "sso-oidc:RegisterClient": {"clientName": "aws", "clientType": "public"},
     "sso-oidc:StartDeviceAuthorization": {**_CLIENT, "startUrl": "https://d-0123456789.awsapps.com/start"},
     "sso-oidc:CreateToken": {**_CLIENT, "grantType": "refresh_token"},

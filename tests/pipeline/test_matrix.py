@@ -37,6 +37,7 @@ OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 UNSIGNED: dict[str, str | None] = {
     "rolesanywhere:CreateSession": "ResourceNotFoundException",  # no trust anchor
     **dict.fromkeys((name for name in CALLS if name.startswith("hosts:")), "InvalidHostProofException"),
+    "signin:CreateOAuth2Token": "ValidationException",  # no proof of a key
     "sso:GetRoleCredentials": "UnauthorizedException",
     "sso:ListAccountRoles": "UnauthorizedException",
     "sso:ListAccounts": "UnauthorizedException",

@@ -142,6 +142,14 @@ def proven(directory: Directory, secret: str, session: WebSession, now: float) -
         return None
 
 
+def with_key(transaction: Transaction, owner_id: str, access_key_id: str) -> WebSession | None:
+    """The session of an owner whose requests of pages are made with this key; it may be over."""
+    columns = web_session.c
+    where = columns.owner_id == owner_id, columns.access_key_id == access_key_id
+    row = transaction.one(select(web_session).where(*where))
+    return None if row is None else _of_row(row)
+
+
 def _row(transaction: Transaction, session_id: str) -> WebSession | None:
     row = transaction.one(select(web_session).where(web_session.c.id == session_id))
     return None if row is None else _of_row(row)
@@ -162,11 +170,15 @@ def _lives(transaction: Transaction, session: WebSession, now: float) -> bool:
 
 
 def _has_password(transaction: Transaction, session: WebSession) -> bool:
-    """Whether the password is still the one that this session was begun with, if it was begun with one."""
-    if session.kind not in (Kind.ROOT, Kind.USER):
+    return has_password(transaction, session.kind, session.owner_id, session.password_changed)
+
+
+def has_password(transaction: Transaction, kind: Kind, owner_id: str, changed: float | None) -> bool:
+    """Whether a password is still the one that a session was begun with, if it was begun with one."""
+    if kind not in (Kind.ROOT, Kind.USER):
         return True
-    profile = passwords.find(transaction, session.owner_id)
-    return profile is not None and profile.changed == session.password_changed
+    profile = passwords.find(transaction, owner_id)
+    return profile is not None and profile.changed == changed
 
 
 def needs_note(session: WebSession, now: float) -> bool:

@@ -8,7 +8,10 @@ BELOW = ("/console/", "/signin/", "/static/")
 """What lies below these is a page."""
 
 EXACT = frozenset(
-    ("/console", "/signin", "/federation", "/saml", "/oauth", "/switchrole", "/favicon.ico", "/robots.txt")
+    (
+        *("/console", "/signin", "/federation", "/saml", "/oauth", "/switchrole", "/favicon.ico", "/robots.txt"),
+        *("/v1/authorize", "/v1/sessions/confirmation", "/authorize", "/device", "/start"),
+    )
 )
 """And these are."""
 

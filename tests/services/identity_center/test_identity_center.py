@@ -59,7 +59,7 @@ class Center(msgspec.Struct):
         """What the page does when a person confirms a client."""
         environment, now = self.world.environment, self.world.now()
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-        registered = logins.opened(environment, logins.CLIENT, client["clientSecret"], Client)
+        registered = logins.opened(environment, logins.CLIENT, client["clientId"], Client)
         with self.world.store.transaction(write=False) as transaction:
             user = people.user(transaction, self.store, self.person)
         assert user is not None

@@ -1,7 +1,7 @@
 """How people of an identity store come in: clients, device codes, authorization codes, sign-ins and their tokens.
 
-What a stranger can ask for leaves nothing behind but a device code, of which there are only so many: clients and
-codes are sealed values that hold all that there is to know of them. A sign-in is a row, so that it can be ended.
+What a stranger can ask for leaves nothing behind but a device code, of which there are only so many: the id of a
+client, and a code, are sealed values that hold all there is to know of them. A sign-in is a row: it can be ended.
 Source: facts/signin.md section 6; RFC 8628 for devices, RFC 7636 for code challenges.
 """
 
@@ -38,7 +38,10 @@ _STORE = re.compile(r"(?<![0-9a-z])d-[0-9a-f]{10}(?![0-9a-z])")
 
 
 class Client(msgspec.Struct, frozen=True):
-    """A client that registered: `aws` on somebody's machine. `start` is the start URL, if it was told."""
+    """A client that registered: `aws` on somebody's machine. `start` is the start URL, if it was told.
+
+    `id` is short, for what is kept of the client; what it shows as its id is this, sealed.
+    """
 
     id: str
     name: str
@@ -121,6 +124,11 @@ def opened(environment: Environment, purpose: str, text: str, kind: type[T]) -> 
         )
     except (SealError, binascii.Error, ValueError, msgspec.DecodeError):
         raise Refused(purpose) from None
+
+
+def secret_of(environment: Environment, client_id: str) -> str:
+    """The secret that goes with what a client shows as its id."""
+    return environment.ring.mac("sso-client-secret", client_id.encode()).hex()
 
 
 def instance_of(transaction: Transaction, start: str) -> Instance | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bailiwick.core.message import Header, Response
+from bailiwick.services.signin import center, programs
 from bailiwick.web import cookies
 from bailiwick.web.pages import Pages
 from bailiwick.web.visit import Visit
 
 pages = Pages()
+pages.include(programs.pages)
+pages.include(center.pages)
 
 _A_YEAR = 365 * 24 * 3600
 

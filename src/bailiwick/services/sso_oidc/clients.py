@@ -5,6 +5,7 @@ Source: facts/signin.md section 6.
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 from urllib.parse import quote
 
@@ -53,9 +54,10 @@ def register_client(
     expires = issued + logins.CLIENT_SECONDS
     client = Client(noise, request.clientName, expires, redirects, grants, scopes, start)
     address = call.environment.public_url
+    client_id = logins.sealed(call.environment, logins.CLIENT, client)
     return shapes.RegisterClientResponse(
-        clientId=client.id,
-        clientSecret=logins.sealed(call.environment, logins.CLIENT, client),
+        clientId=client_id,
+        clientSecret=logins.secret_of(call.environment, client_id),
         clientIdIssuedAt=issued,
         clientSecretExpiresAt=expires,
         authorizationEndpoint=f"{address}/authorize",
@@ -66,10 +68,11 @@ def register_client(
 def client_of(call: Call, client_id: str, secret: str) -> Client:
     """The client with this id and secret. Raises InvalidClientException."""
     try:
-        found = logins.opened(call.environment, logins.CLIENT, secret, Client)
+        found = logins.opened(call.environment, logins.CLIENT, client_id, Client)
     except Refused:
         found = None
-    if found is None or found.id != client_id or found.expires <= call.now:
+    right = hmac.compare_digest(logins.secret_of(call.environment, client_id).encode(), secret.encode())
+    if found is None or not right or found.expires <= call.now:
         raise refused(InvalidClientException, "invalid_client", "Invalid client.")
     return found
 

@@ -697,6 +697,23 @@ CREATE TABLE setting (
 	CONSTRAINT setting_pk PRIMARY KEY (name)
 );
 
+CREATE TABLE signin_login (
+	id VARCHAR(32) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	owner_id VARCHAR(32) NOT NULL, 
+	password_changed FLOAT, 
+	token TEXT NOT NULL, 
+	principal TEXT NOT NULL, 
+	client VARCHAR(64) NOT NULL, 
+	redirect VARCHAR(2048) NOT NULL, 
+	challenge VARCHAR(43) NOT NULL, 
+	thumbprint VARCHAR(64), 
+	created FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	turn INTEGER NOT NULL, 
+	CONSTRAINT signin_login_pk PRIMARY KEY (id)
+);
+
 CREATE TABLE sso_assignment (
 	principal VARCHAR(47) NOT NULL, 
 	account VARCHAR(12) NOT NULL, 
@@ -895,6 +912,8 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
+CREATE INDEX signin_login_expires ON signin_login (expires);
+
 CREATE INDEX sso_assignment_permission_set ON sso_assignment (permission_set, account);
 
 CREATE INDEX sso_device_expires ON sso_device (expires);
@@ -921,4 +940,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0021')
+INSERT INTO alembic_version (version_num) VALUES ('0022')
