@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 gc.disable()  # modules make little garbage, and looking for it takes a tenth of the time to import them
 
-from bailiwick.app.start import main  # noqa: E402
+if sys.argv[1:2] == ["agent"]:  # which is small, and stays so
+    from bailiwick.app.agent.command import installed as main
+else:
+    from bailiwick.app.start import main
 
 gc.enable()
 

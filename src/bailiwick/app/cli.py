@@ -25,6 +25,7 @@ from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_backup import backup, restore
 from bailiwick.app.cli_certificate import credential_process
+from bailiwick.app.cli_instance import instance
 from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
@@ -52,6 +53,7 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
 app.add_typer(kms, name="kms")
+app.add_typer(instance, name="instance")
 app.add_typer(root_key, name="root-key")
 app.command()(backup)
 app.command()(restore)

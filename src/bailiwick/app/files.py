@@ -36,11 +36,11 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def read_private(path: Path, forbidden: int = 0o077) -> bytes:
+def read_private(path: Path, forbidden: int = 0o077, most: int = _MAX_BYTES) -> bytes:
     """The content of a file that nobody else can have written or, unless allowed by `forbidden`, read.
 
     `forbidden` is a mask of permission bits. Raises FileNotFoundError, OSError, and UnsafeFile for a symbolic
-    link, another kind of file, a foreign owner, a permission too many, or more than 64 KiB.
+    link, another kind of file, a foreign owner, a permission too many, or more than `most` bytes.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -56,10 +56,10 @@ def read_private(path: Path, forbidden: int = 0o077) -> bytes:
             raise UnsafeFile(f"{path} belongs to another user; `chown {os.geteuid()} {path}`, if you trust it")
         if status.st_mode & forbidden:
             raise UnsafeFile(f"{path} is open to other users; `chmod 600 {path}`")
-        data = os.read(handle, _MAX_BYTES + 1)
+        data = os.read(handle, most + 1)
     finally:
         os.close(handle)
-    if len(data) > _MAX_BYTES:
+    if len(data) > most:
         raise UnsafeFile(f"{path} is too large to be what it should be")
     return data
 

@@ -55,10 +55,9 @@ def sign(transaction: Transaction, environment: Environment, document: bytes) ->
     )
 
 
-def certificate(transaction: Transaction) -> str | None:
-    """The certificate (PEM) that verifies the documents of this deployment; None while none was asked for."""
-    found = _found(transaction)
-    return None if found is None else found[2]
+def published(transaction: Transaction, environment: Environment) -> str:
+    """The certificate (PEM) that verifies documents. Wants a write transaction: it is made if there is none."""
+    return (_found(transaction) or _made(transaction, environment))[2]
 
 
 def _found(transaction: Transaction) -> tuple[bytes, str, str] | None:
