@@ -60,7 +60,7 @@ class Action(NamedTuple):
         return f"{self.service}:{self.name}"
 
 
-# What Bailiwick adds to AWS's actions (docs/federation/ldap.md): of a service, its actions and their keys' types.
+# What Bailiwick adds to AWS's actions (docs/federation/ldap.md, docs/hosts.md), and the types of its keys.
 _OUR_KEYS = {
     **dict.fromkeys(("ldap:dn", "ldap:mail", "ldap:provider", "ldap:username"), "String"),
     **dict.fromkeys(("ldap:groupnames", "ldap:groups"), "ArrayOfString"),
@@ -76,7 +76,14 @@ _OURS = {
             condition_keys=(*_OUR_KEYS, *_KEYS_OF_SESSIONS),
             dependent_actions=(),
         )
-    ]
+    ],
+    "ec2": [
+        Action(
+            *("ec2", "RevokeInstanceCredentials", "Write", (("instance", True),)),
+            condition_keys=("ec2:Region", "ec2:InstanceID", "ec2:InstanceProfile", "ec2:ResourceTag/${TagKey}"),
+            dependent_actions=(),
+        )
+    ],
 }
 
 
@@ -91,7 +98,7 @@ class ServiceData:
     @cached_property
     def condition_keys(self) -> dict[str, ConditionKey]:
         """The keys that its actions and resources support, by name in lower case."""
-        ours = _OUR_KEYS if self.prefix in _OURS else {}
+        ours = _OUR_KEYS if self.prefix == "sts" else {}
         return {
             **{name.lower(): ConditionKey(name, self._types[kind]) for name, kind in self._row["keys"]},
             **{name: ConditionKey(name, kind) for name, kind in ours.items()},

@@ -25,7 +25,7 @@ from bailiwick.app.cli_audit import audit as audit_commands
 from bailiwick.app.cli_audit import indexing, trail_of
 from bailiwick.app.cli_backup import backup, restore
 from bailiwick.app.cli_certificate import credential_process
-from bailiwick.app.cli_instance import instance
+from bailiwick.app.cli_instance import agent, instance
 from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
@@ -64,6 +64,7 @@ app.add_typer(exports, name="export")
 app.add_typer(quota, name="quota")
 app.add_typer(ldap, name="ldap")
 app.command()(login)
+app.command("agent", context_settings={"ignore_unknown_options": True}, add_help_option=False)(agent)
 app.command()(credential_process)
 
 

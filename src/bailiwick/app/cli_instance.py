@@ -269,6 +269,13 @@ def certificate(config: Config = None, data: Data = None) -> None:
         typer.echo(document_keys.published(transaction, found.deployment.environment(found.ring)), nl=False)
 
 
+def agent(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Join a host, and serve credentials to its programs: `bailiwick agent --help`."""
+    from bailiwick.app.agent import command  # which the installed command calls without coming by here
+
+    command.main(arguments or [])
+
+
 def _on_host(
     instance_id: str, work: Callable[[Transaction, Home, Instance], None], config: Path | None, data: Path | None
 ) -> None:

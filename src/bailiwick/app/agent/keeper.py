@@ -186,6 +186,9 @@ class Keeper:
         values = {"RoleDelivery": delivery} | ({"InstanceProfileName": name} if name else {})
         try:
             told = await self._ask("GetInstanceCredentials", values)
+            if told.get("Code") == "TryAgain":  # something was revoked in this second
+                await asyncio.sleep(_SHORTEST)
+                told = await self._ask("GetInstanceCredentials", values)
         except Unavailable:
             if self._is_good(held):
                 return

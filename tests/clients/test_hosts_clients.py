@@ -1,0 +1,242 @@
+"""Real clients with no credentials but what an agent serves: boto3, the `aws` CLI, the JavaScript SDK."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError, CredentialRetrievalError
+from clients_support import ServerProcess, _free_port, clean_environment
+from test_readme import BLOCK, ROOT, shown_in
+
+pytestmark = pytest.mark.clients
+
+HERE = Path(__file__).parent / "javascript"
+AWS = Path(sys.executable).parent / "aws"
+TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+class Agent:
+    """`bailiwick agent run` on a loopback port."""
+
+    def __init__(self, server: ServerProcess, folder: Path) -> None:
+        self.server, self.folder, self.port = server, folder, _free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def join(self) -> str:
+        self.folder.mkdir()
+        token = bailiwick("instance", "join-token", "create", "--data", str(self.server.data), "--profile", "web")
+        (self.folder / "token").write_text(token)
+        (self.folder / "token").chmod(0o600)
+        where = ("--state", str(self.folder / "state"), "--endpoint", self.server.endpoint)
+        told = bailiwick("agent", "join", *where, "--token-file", str(self.folder / "token"))
+        return told.removeprefix("joined as ").strip()
+
+    def start(self, mapping: str = "") -> None:
+        (self.folder / "map.toml").write_text(mapping)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "bailiwick", "agent", "run", "--state", str(self.folder / "state")),
+                    *("--listen", f"127.0.0.1:{self.port}", "--map", str(self.folder / "map.toml"), "--poll", "1"),
+                ],
+                stdout=log,
+                stderr=log,
+                env=clean_environment(),
+            )
+        deadline = time.monotonic() + 30
+        while not self._is_up():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, "the agent did not come up"
+            time.sleep(0.02)  # for another process to open its port and to reach its server
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(10) == 0
+
+    def _is_up(self) -> bool:
+        try:
+            urllib.request.urlopen(self.endpoint, timeout=1)
+        except urllib.error.HTTPError as error:
+            return error.code == 401
+        except OSError:
+            pass
+        return False
+
+
+def bailiwick(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "bailiwick", *arguments],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def key(server: ServerProcess) -> str:
+    """A KMS key with which the role `web` may encrypt, and do nothing else."""
+    iam, made = server.client("iam"), server.client("kms").create_key()["KeyMetadata"]["Arn"]
+    trust = json.dumps({"Version": "2012-10-17", "Statement": TRUST})
+    iam.create_role(RoleName="web", AssumeRolePolicyDocument=trust)
+    statement = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": made}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_role_policy(RoleName="web", PolicyName="p", PolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName="web")
+    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+    return str(made)
+
+
+@pytest.fixture
+def agent(server: ServerProcess, key: str, tmp_path: Path) -> Iterator[Agent]:
+    made = Agent(server, tmp_path / "host")
+    made.join()
+    token_file = tmp_path / "host" / "container-token"
+    made.start(f'[[container]]\npath = "/v2/credentials/app"\ntoken_file = "{token_file}"\n')
+    yield made
+    made.stop()
+
+
+def variables(agent: Agent, way: str) -> dict[str, str]:
+    """What a program is told of where its credentials are."""
+    common = {
+        "AWS_ENDPOINT_URL": agent.server.endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+    }
+    if way == "metadata":
+        return {
+            **common,
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": agent.endpoint,
+            "AWS_EC2_METADATA_V1_DISABLED": "true",
+        }
+    return {
+        **common,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.endpoint}/v2/credentials/app",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(agent.folder / "container-token"),
+    }
+
+
+@pytest.mark.parametrize("way", ["metadata", "container"])
+def test_boto3_gets_and_renews(
+    agent: Agent, key: str, way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables(agent, way).items():
+        monkeypatch.setenv(name, value)
+    core = botocore.session.Session()
+    session = boto3.Session(botocore_session=core)
+    kms, credentials = session.client("kms"), core.get_credentials()
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        kms.list_keys()
+    first = credentials.access_key
+    # The operator ends what was given: the agent gets new credentials within its poll, and boto3 when it is due.
+    (host,) = agent.server.client("ec2").describe_instances()["Reservations"]
+    bailiwick(
+        *("instance", "revoke-credentials", host["Instances"][0]["InstanceId"]),
+        *("--data", str(agent.server.data)),
+    )
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    deadline = time.monotonic() + 20
+    while _renewed(credentials) in (None, first):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # until the agent has asked again
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+
+
+def _renewed(credentials: Any) -> str | None:
+    """The key after a renewal that is due; None while there is none."""
+    credentials._expiry_time = credentials._time_fetcher()  # as if time had passed
+    try:
+        return str(credentials.access_key)
+    except CredentialRetrievalError:
+        return None
+
+
+@pytest.mark.parametrize("way", ["metadata", "container"])
+def test_the_command_line(agent: Agent, key: str, way: str, tmp_path: Path) -> None:
+    def aws(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = clean_environment(**variables(agent, way), HOME=str(tmp_path))
+        return subprocess.run(
+            [str(AWS), *arguments], capture_output=True, text=True, env=environment, check=False, timeout=60
+        )
+
+    (tmp_path / "hello").write_text("hello")
+    allowed = aws("kms", "encrypt", "--key-id", key, "--plaintext", f"fileb://{tmp_path / 'hello'}")
+    assert json.loads(allowed.stdout)["KeyId"] == key, allowed.stderr
+    denied = aws("kms", "list-keys")
+    assert denied.returncode != 0
+    assert "assumed-role/web/i-" in denied.stderr
+    assert "is not authorized to perform: kms:ListKeys" in denied.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
+@pytest.mark.skipif(
+    not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
+)
+@pytest.mark.parametrize("way", ["metadata", "container"])
+def test_the_javascript_sdk(agent: Agent, key: str, way: str) -> None:
+    environment = clean_environment(**variables(agent, way), KEY=key)
+    done = subprocess.run(
+        ["node", str(HERE / "host.mjs")], capture_output=True, text=True, env=environment, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    assert seen["encrypted"] == key
+    assert ":assumed-role/web/i-" in seen["identity"]
+    assert seen["denied"] == "AccessDeniedException"
+    assert seen["renewed"] is True
+
+
+def test_the_walk_of_the_document(server: ServerProcess, tmp_path: Path) -> None:
+    blocks = BLOCK.findall((ROOT / "docs/hosts.md").read_text())
+    assert len(blocks) == 3
+    (tmp_path / "bin").mkdir()
+    for name, command in (("aws", str(AWS)), ("bailiwick", f"{sys.executable} -m bailiwick")):
+        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (tmp_path / "bin" / name).chmod(0o755)
+    mark, port = "=== end of block ===", str(_free_port())
+    script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks).replace("9254", port)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=clean_environment(PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", HOME=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    outputs = done.stdout.split(mark)
+    assert len(outputs) == len(blocks), done.stdout
+    for (commands, expected), output in zip(blocks, outputs, strict=True):
+        for line in expected.splitlines():
+            assert shown_in(line, output), f"{commands}\n--- printed ---\n{output}\n--- lacks ---\n{line}"
