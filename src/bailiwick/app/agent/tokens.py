@@ -36,6 +36,8 @@ class Tokens:
             raw = base64.b64decode(token, validate=True)
         except (binascii.Error, ValueError):
             return None
+        if base64.b64encode(raw).decode("ascii") != token:
+            return None  # unused bits of the last letter were set
         head, mac = raw[:_SIGNED], raw[_SIGNED:]
         if len(raw) != _WHOLE or not hmac.compare_digest(mac, self._mac(head)) or head[:1] != _VERSION:
             return None
