@@ -7,7 +7,7 @@ facts/kms.md 12). STS and KMS echo the value; IAM does not, and nobody echoes wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -154,7 +154,25 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
     if shape.pattern and not _compiled(shape.pattern).search(value):
         yield f"Member must satisfy regular expression pattern: {shape.pattern}"
     if shape.enum and value not in shape.enum:
-        yield f"{_ENUM}: [{', '.join(shape.enum)}]"
+        yield enumeration(shape.enum)
+
+
+def enumeration(values: Sequence[str]) -> str:
+    """The constraint that a value must be one of these, in the order in which AWS tells them.
+
+    That is the order of a hash table with 32 places: by Java's hash of the text, and of one place the last first.
+    So it was recorded of 14 enumerations with 2 to 42 values: KMS's KeySpec and MacAlgorithm, and those of six
+    services more.
+    """
+    last_first = values[::-1]
+    return f"{_ENUM}: [{', '.join(sorted(last_first, key=_place))}]"
+
+
+def _place(text: str) -> int:
+    place = 0
+    for letter in text:
+        place = (31 * place + ord(letter)) % 32
+    return place
 
 
 def _all(shape: Shape) -> str:
@@ -171,7 +189,7 @@ def _all(shape: Shape) -> str:
     if shape.pattern:
         found.append(f"Member must satisfy regular expression pattern: {shape.pattern}")
     if shape.enum:
-        found.append(f"{_ENUM}: [{', '.join(shape.enum)}]")
+        found.append(enumeration(shape.enum))
     if shape.pattern or not found:
         found.append("Member must not be null")
     return ", ".join(found)

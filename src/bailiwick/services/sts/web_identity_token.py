@@ -24,6 +24,7 @@ from bailiwick.services.sts.shapes import (
     OutboundWebIdentityFederationDisabledException,
     SessionDurationEscalationException,
 )
+from bailiwick.wire.constraints import enumeration
 
 _DEFAULT = 300
 _ALGORITHMS = ("RS256", "ES384")
@@ -54,7 +55,7 @@ def get_web_identity_token(
     if algorithm not in _ALGORITHMS:
         raise ValidationError(
             f"1 validation error detected: Value '{algorithm}' at 'signingAlgorithm' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(_ALGORITHMS)}]"
+            f"{enumeration(_ALGORITHMS)}"
         )
     outbound = providers.outbound(call.transaction, call.account)
     if outbound is None or not outbound.enabled:
