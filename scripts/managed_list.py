@@ -15,6 +15,9 @@ VERSIONS = {
     "/SignInLocalDevelopmentAccess": 3,
     "/job-function/SystemAdministrator": 12,
     "/AmazonS3FullAccess": 2,
+    "/AWSLambdaExecute": 4,
+    "/service-role/AmazonElasticMapReduceRole": 10,
+    "/service-role/AmazonElasticMapReduceforEC2Role": 3,
 }
 
 # When AWS made them, and when their default version, where that is known (reference pages; recordings).
@@ -716,6 +719,67 @@ POLICIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
                 ),
                 *_LOGS,
             )
+        ],
+    ),
+    "/service-role/AWSLambdaMSKExecutionRole": (
+        "A function reads a topic of managed Kafka, and writes its logs.",
+        [
+            allow(
+                *("kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"),
+                *_LOGS,
+                *_NETWORK,
+            )
+        ],
+    ),
+    "/AWSLambdaExecute": (
+        "A function reads and writes objects of S3, and writes its logs.",
+        [allow("logs:*", on="arn:aws:logs:*:*:*"), allow("s3:GetObject", "s3:PutObject", on="arn:aws:s3:::*")],
+    ),
+    "/service-role/AmazonSNSRole": ("A topic's deliveries are logged.", [allow(*_LOGS, "logs:PutMetricFilter")]),
+    "/service-role/AmazonElasticMapReduceRole": (
+        "EMR runs clusters: instances and their networks, its own roles passed to them, logs and data in S3.",
+        [
+            allow(
+                *("ec2:AuthorizeSecurityGroup*", "ec2:CancelSpotInstanceRequests", "ec2:CreateFleet"),
+                *("ec2:CreateLaunchTemplate*", "ec2:CreateNetworkInterface", "ec2:CreateSecurityGroup"),
+                *("ec2:CreateTags", "ec2:DeleteLaunchTemplate", "ec2:DeleteNetworkInterface"),
+                *("ec2:DeleteSecurityGroup", "ec2:DeleteTags", "ec2:DeleteVolume", "ec2:Describe*"),
+                *("ec2:DetachNetworkInterface", "ec2:DetachVolume", "ec2:ModifyImageAttribute"),
+                *("ec2:ModifyInstanceAttribute", "ec2:RequestSpotInstances", "ec2:RevokeSecurityGroupEgress"),
+                *("ec2:RunInstances", "ec2:TerminateInstances", "iam:GetRole", "iam:GetRolePolicy"),
+                *("iam:ListInstanceProfiles", "iam:ListRolePolicies", "s3:CreateBucket", "s3:Get*", "s3:List*"),
+                *("cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"),
+                *("application-autoscaling:DeleteScalingPolicy", "application-autoscaling:Describe*"),
+                *("application-autoscaling:PutScalingPolicy", "application-autoscaling:*ScalableTarget"),
+                *("sqs:CreateQueue", "sqs:DeleteMessage*", "sqs:DeleteQueue", "sqs:GetQueue*"),
+                *("sqs:PurgeQueue", "sqs:ReceiveMessage"),
+            ),
+            passing("ec2", "application-autoscaling"),
+        ],
+    ),
+    "/service-role/AmazonElasticMapReduceforEC2Role": (
+        "An instance is a member of an EMR cluster: its data, its tables, its metrics.",
+        [
+            allow(
+                *("cloudwatch:*", "dynamodb:*", "ec2:Describe*", "elasticmapreduce:Describe*", "glue:*Database*"),
+                *("elasticmapreduce:List*", "glue:*Partition*", "glue:*Table*", "glue:*UserDefinedFunction*"),
+                *("kinesis:*", "rds:Describe*", "s3:*", "sns:*", "sqs:*"),
+            )
+        ],
+    ),
+    "/service-role/AWSControlTowerServiceRolePolicy": (
+        "Control Tower sets up accounts: stack sets, trails, configuration, and roles of its own to act in them.",
+        [
+            allow(
+                *("cloudformation:*Stack*", "cloudtrail:*Trail*", "cloudtrail:*Logging", "config:*Aggregat*"),
+                *("config:*ConfigurationRecorder*", "ec2:DescribeAvailabilityZones", "iam:GetRole"),
+                *("iam:GetUser", "iam:ListAttachedRolePolicies", "logs:*LogGroup*", "organizations:Describe*"),
+                *("organizations:List*", "organizations:EnablePolicyType", "organizations:MoveAccount"),
+                *("organizations:CreateAccount", "organizations:EnableAWSServiceAccess", "servicecatalog:*"),
+                *("organizations:*Polic*", "sns:*Topic*", "sso:Describe*", "sso:List*"),
+            ),
+            allow("sts:AssumeRole", on="arn:aws:iam::*:role/AWSControlTower*"),
+            passing("cloudtrail", "config", "cloudformation"),
         ],
     ),
     "/service-role/AWSLambdaRole": ("A service invokes functions.", [allow("lambda:InvokeFunction")]),

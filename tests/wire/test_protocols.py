@@ -11,6 +11,7 @@ import pytest
 
 from bailiwick import api, wire
 from bailiwick.core.message import Header, Request
+from bailiwick.services.iam import shapes as iam
 from bailiwick.wire import cbor, models, routes, xml_values
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
@@ -111,6 +112,16 @@ def test_ec2_refuses_in_its_own_form() -> None:
         b"<Response><Errors><Error><Code>AuthFailure</Code>"
         b"<Message>AWS was not able to validate the provided access credentials</Message></Error></Errors>"
         b"<RequestID>the-id</RequestID></Response>"
+    )
+
+
+def test_query_tells_the_message_once_whatever_the_model_calls_it() -> None:
+    error = iam.NoSuchEntityException("Not here.")
+    assert "message" in model("iam").shapes["NoSuchEntityException"].members
+    answer = wire.refuse(error, model("iam"), request("POST", "/"), "the-id")
+    assert answer.body == (
+        b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        b"<Code>NoSuchEntity</Code><Message>Not here.</Message></Error><RequestId>the-id</RequestId></ErrorResponse>"
     )
 
 

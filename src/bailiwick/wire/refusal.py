@@ -298,6 +298,7 @@ class _Told:
         return self.response("text/xml", text.encode(), headers)
 
     def _xml_members(self) -> str:
+        """The message once, as `Message` whatever the model calls it (recorded), and the other members."""
         parts: list[str] = []
         if self.message:
             parts.append(f"<Message>{escaped(self.message)}</Message>")
@@ -306,7 +307,7 @@ class _Told:
             for name, value in self.members().items():
                 reference = self.shape.members.get(name, Reference(""))
                 tag = reference.name or name
-                if reference.shape and tag != "Message" and not reference.place:
+                if reference.shape and tag.lower() != "message" and not reference.place:
                     writer.value(reference, tag, value, parts)
         return "".join(parts)
 

@@ -44,6 +44,7 @@ def test_profiles_in_pages(iam: Any) -> None:
 
 
 def test_a_profile_holds_one_role(iam: Any, profile: Any) -> None:
+    iam.update_role(RoleName="r", Description="not told here")
     iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="r")
     (held,) = iam.get_instance_profile(InstanceProfileName="p")["InstanceProfile"]["Roles"]
     assert set(held) == {"Path", "RoleName", "RoleId", "Arn", "CreateDate", "AssumeRolePolicyDocument"}

@@ -178,6 +178,10 @@ def test_versions(iam: Any) -> None:
     ("operation", "parameters", "told"),
     [
         ("get_policy", {}, "does not exist or is not attachable."),
+        ("get_policy_version", {"VersionId": "v1"}, "version v1 does not exist or is not attachable."),
+        ("set_default_policy_version", {"VersionId": "v1"}, "version v1 does not exist or is not attachable."),
+        ("delete_policy_version", {"VersionId": "v1"}, "version v1 does not exist or is not attachable."),
+        ("list_policy_versions", {}, "does not exist or is not attachable."),
         ("list_entities_for_policy", {}, "does not exist or is not attachable."),
         ("delete_policy", {}, "was not found."),
         ("tag_policy", {"Tags": [{"Key": "k", "Value": "v"}]}, "was not found."),

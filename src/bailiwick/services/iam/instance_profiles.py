@@ -157,8 +157,9 @@ def list_instance_profile_tags(
 
 
 def _shown(call: Call, profile: InstanceProfile) -> shapes.InstanceProfile:
-    """A profile as lists show it, its role without the maximum session."""
-    role = entities.role_by_id(call.transaction, profile.role_id) if profile.role_id else None
+    """A profile as lists show it, its role without description and maximum session (recorded 2026)."""
+    held = entities.role_by_id(call.transaction, profile.role_id) if profile.role_id else None
+    role = msgspec.structs.replace(held, description=None) if held else None
     return shapes.InstanceProfile(
         Path=profile.path,
         InstanceProfileName=profile.name,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, select, update
 
-from bailiwick.api import Call
+from bailiwick.api import Call, Target
 from bailiwick.directory import tables
 from bailiwick.directory.entities import ManagedPolicy
 from bailiwick.services.iam import names, paging, shapes
@@ -18,6 +19,14 @@ from bailiwick.services.iam.shapes import (
     NoSuchEntityException,
 )
 from bailiwick.services.iam.targets import policy_named
+
+
+def version_named(call: Call, request: Any) -> Target:
+    """The policy that PolicyArn names. Of one that is missing, the version is told (recorded 2026)."""
+    target = policy_named(call, request)
+    if target.absent is None:
+        return target
+    return msgspec.structs.replace(target, absent=_no_version(request.PolicyArn, request.VersionId))
 
 
 @iam.operation("CreatePolicyVersion", on=policy_named, writes=True)
@@ -43,7 +52,7 @@ def create_policy_version(
     )
 
 
-@iam.operation("GetPolicyVersion", on=policy_named)
+@iam.operation("GetPolicyVersion", on=version_named)
 def get_policy_version(
     call: Call, request: shapes.GetPolicyVersionRequest, policy: ManagedPolicy
 ) -> shapes.GetPolicyVersionResponse:
@@ -90,7 +99,7 @@ def list_policy_versions(
     )
 
 
-@iam.operation("DeletePolicyVersion", on=policy_named, writes=True)
+@iam.operation("DeletePolicyVersion", on=version_named, writes=True)
 def delete_policy_version(call: Call, request: shapes.DeletePolicyVersionRequest, policy: ManagedPolicy) -> None:
     own(policy, "Cannot delete policy versions for policies outside your own account.")
     number, _, _ = _version(call, policy, request.VersionId)
@@ -100,7 +109,7 @@ def delete_policy_version(call: Call, request: shapes.DeletePolicyVersionRequest
     call.transaction.run(delete(tables.policy_version).where(table.policy_id == policy.id, table.number == number))
 
 
-@iam.operation("SetDefaultPolicyVersion", on=policy_named, writes=True)
+@iam.operation("SetDefaultPolicyVersion", on=version_named, writes=True)
 def set_default_policy_version(
     call: Call, request: shapes.SetDefaultPolicyVersionRequest, policy: ManagedPolicy
 ) -> None:
@@ -121,10 +130,12 @@ def _version(call: Call, policy: ManagedPolicy, version_id: str) -> tuple[int, s
             select(tables.policy_version).where(table.policy_id == policy.id, table.number == int(number))
         )
     if row is None:
-        raise NoSuchEntityException(
-            f"Policy {policy.arn} version {version_id} does not exist or is not attachable."
-        )
+        raise _no_version(policy.arn, version_id)
     return row.number, row.document, row.created
+
+
+def _no_version(policy_arn: str, version_id: str) -> NoSuchEntityException:
+    return NoSuchEntityException(f"Policy {policy_arn} version {version_id} does not exist or is not attachable.")
 
 
 def _update(call: Call, policy: ManagedPolicy, **values: Any) -> None:
