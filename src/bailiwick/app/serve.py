@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import socket
 import tempfile
@@ -16,6 +15,7 @@ from bailiwick.app import company, environment, home, workers
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.gauges import gathered
+from bailiwick.app.hardening import harden
 from bailiwick.app.reset import METHOD, PATH, Reset
 from bailiwick.app.scrape import scraped
 from bailiwick.app.server import listen, reserve, server, serves_only
@@ -29,7 +29,7 @@ def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
 
     Raises SettingsError, ServerError, HomeError, RootKeyError, store.StoreError.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold every key
+    harden()
     company.directory(settings)  # a mapping file that cannot be used is told before anything is begun
     hold = reserve if settings.workers > 1 else listen
     with closing(hold(settings.host, settings.port)) as listener:

@@ -26,6 +26,7 @@ import structlog
 
 from bailiwick.app import environment, logs
 from bailiwick.app.gauges import gathered
+from bailiwick.app.hardening import harden
 from bailiwick.app.home import Home
 from bailiwick.app.metrics import Sample, joined, lasting
 from bailiwick.app.scrape import scraped
@@ -171,6 +172,7 @@ def _end(workers: list[_Worker], seconds: float) -> None:
 def work(settings: Settings, home: Home, port: int, line: Connection) -> None:
     """The life of one worker. It runs in a process of its own."""
     logs.configure(settings.log_level)
+    harden()
     try:
         world = environment.on_folder(home, settings)
         edge = world.edge(settings)
