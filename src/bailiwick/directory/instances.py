@@ -121,12 +121,21 @@ def by_certificate(transaction: Transaction, digest: str) -> Instance | None:
 
 
 def remembered(transaction: Transaction, instance_id: str) -> Instance | None:
-    """The instance with this id, from memory while nothing about it changed."""
+    """The instance with this id, from memory while nothing about it changed.
 
-    def load(reading: Transaction) -> tuple[Instance | None, Iterable[str]]:
-        return find(reading, instance_id), (topic(instance_id),)
+    That there is none is not remembered: strangers must not fill the memory.
+    """
 
-    return transaction.remember("instance", instance_id, load)
+    def load(reading: Transaction) -> tuple[Instance, Iterable[str]]:
+        found = find(reading, instance_id)
+        if found is None:
+            raise KeyError(instance_id)
+        return found, (topic(instance_id),)
+
+    try:
+        return transaction.remember("instance", instance_id, load)
+    except KeyError:
+        return None
 
 
 def page(transaction: Transaction, account: str, region: str | None, after: str, limit: int) -> list[Instance]:

@@ -151,13 +151,14 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     for address, port in places:
         log.info("listening on %s port %d", address, await front.open(address, port))
-    work = loop.create_task(kept.run())
-    beat = loop.create_task(_beat(kept, front, notifier))
+    tasks = [loop.create_task(work) for work in (stop.wait(), kept.run(), _beat(kept, front, notifier))]
     try:
-        await stop.wait()
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()  # whatever ends a part of the agent ends the agent, which is started again
     finally:
         notifier.tell("STOPPING=1")
-        for task in (work, beat):
+        for task in tasks:
             task.cancel()
         await front.close()
 

@@ -167,7 +167,12 @@ class Keeper:
 
     async def _ask_instance(self) -> None:
         told = await self._ask("GetInstance", {"Hostname": hostname()})
-        instance = msgspec.convert(told["Instance"], Instance)
+        try:
+            instance = msgspec.convert(told.get("Instance"), Instance)
+        except msgspec.ValidationError as error:
+            raise Unavailable(
+                503, "Unavailable", f"the server tells what this agent does not know: {error}"
+            ) from None
         self.told_at = self._now()
         if instance != self.instance:
             self.instance = instance
@@ -203,19 +208,25 @@ class Keeper:
                 self._keep()
             raise refusal
         self._refusals.pop(key, None)
-        given = told["Credentials"]
-        self._held[key] = Credentials(
-            association_id=told["AssociationId"],
-            role_name=told["RoleName"],
-            role_arn=told["RoleArn"],
-            access_key_id=given["AccessKeyId"],
-            secret=given["SecretAccessKey"],
-            token=given["SessionToken"],
-            begun=self._now(),
-            expires=float(given["Expiration"]),
-            ended_before=self.instance.credentials_ended_at if self.instance else 0.0,
-        )
+        self._held[key] = self._made(told)
         self._keep()
+
+    def _made(self, told: dict[str, Any]) -> Credentials:
+        try:
+            given = told["Credentials"]
+            return Credentials(
+                association_id=told["AssociationId"],
+                role_name=told["RoleName"],
+                role_arn=told["RoleArn"],
+                access_key_id=given["AccessKeyId"],
+                secret=given["SecretAccessKey"],
+                token=given["SessionToken"],
+                begun=self._now(),
+                expires=float(given["Expiration"]),
+                ended_before=self.instance.credentials_ended_at if self.instance else 0.0,
+            )
+        except (KeyError, TypeError, ValueError):
+            raise Unavailable(503, "Unavailable", "the server's credentials lack something") from None
 
     # -- What is held -----------------------------------------------------------------------------------
 

@@ -119,9 +119,8 @@ def join_instance(call: Call, request: JoinInstanceRequest, admitted: Admitted) 
         instances.create(transaction, made, grants.tags)
     except Duplicate:
         raise InvalidCertificateException("Another host joined with this certificate just now.") from None
-    for name, is_main in ((grants.profile, True), *((each, False) for each in grants.further)):
-        if name is not None:
-            _associate(call, made, name, is_main=is_main)
+    for name in dict.fromkeys(each for each in (grants.profile, *grants.further) if each is not None):
+        _associate(call, made, name, is_main=name == grants.profile)
     return shapes.JoinInstanceResponse(Instance=described(call, made))
 
 
