@@ -11,12 +11,13 @@ from benchmark.compare import compare
 from benchmark.decisions import decisions
 from benchmark.growth import growth, policies
 from benchmark.inside import in_process
+from benchmark.keys import keys
 from benchmark.report import Report
 from benchmark.servers import TOP
 from benchmark.start import start
 from benchmark.workers import workers
 
-_PARTS = ("stages", "decisions", "servers", "start", "growth", "policies", "accounts", "workers")
+_PARTS = ("stages", "decisions", "servers", "start", "growth", "keys", "policies", "accounts", "workers")
 _PEERS = ["ministack", "moto_server"]
 
 
@@ -28,7 +29,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5, help="how often the sides take turns")
     parser.add_argument("--without-peers", action="store_true", help="measure Bailiwick only")
-    parser.add_argument("--sizes", default="1000,100000,1000000", help="access keys in the store, for growth")
+    parser.add_argument(
+        "--sizes", default="1000,100000,1000000", help="access keys or KMS keys in the store, for growth"
+    )
     parser.add_argument("--out", type=Path, default=TOP / "docs" / "bench", help="where the results are written")
     chosen = parser.parse_args()
     report, parts = Report(chosen.out), chosen.only or _PARTS
@@ -45,6 +48,8 @@ def main() -> None:
         start(report, chosen.rounds, peers)
     if "growth" in parts:
         growth(report, [int(size) for size in chosen.sizes.split(",")], *loads)
+    if "keys" in parts:
+        keys(report, [int(size) for size in chosen.sizes.split(",")], *loads)
     if "policies" in parts:
         policies(report, *loads)
     if "accounts" in parts:

@@ -37,14 +37,14 @@ class DoesNotOpen(Exception):
     """A ciphertext that this key did not make, or that was changed."""
 
 
-def check_message(algorithm: str, message: bytes, kind: str) -> None:
+def check_message(spec: str, algorithm: str, message: bytes, kind: str) -> None:
     """Refuse a message that cannot be what its type says. Raises Unusable (facts/kms.md section 3.2)."""
     if (kind == EXTERNAL_MU) != (algorithm == _ML_DSA) and kind != RAW:
-        raise Unusable(f"MessageType {kind} is not valid for algorithm {algorithm}.")
+        raise Unusable(f"Message type {kind} is incompatible with key spec {spec}.")
     if kind == EXTERNAL_MU and len(message) != _MU_BYTES:
-        raise Unusable(f"Message is invalid length for MessageType {EXTERNAL_MU}: it must be {_MU_BYTES} bytes.")
+        raise Unusable(f"External Mu is invalid length for algorithm {algorithm}.")
     if algorithm == (_MESSAGES_ONLY if kind == DIGEST else _DIGESTS_ONLY):
-        raise Unusable(f"MessageType {kind} is not valid for algorithm {algorithm}.")
+        raise Unusable(f"Message type {kind} is incompatible with algorithm {algorithm}.")
     if kind == DIGEST and len(message) != _hash(algorithm).digest_size:
         raise Unusable(f"Digest is invalid length for algorithm {algorithm}.")
 

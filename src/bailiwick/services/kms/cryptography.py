@@ -1,7 +1,7 @@
 """Encryption: under AES with an encryption context, and under RSA without.
 
-Check order (facts/kms.md section 4.2): authorization, then usage and sizes, then the key's state, then the
-cryptography, then the answer of a dry run.
+Check order: authorization, then the key's usage, its state, the algorithm, sizes, then the cryptography, then the
+answer of a dry run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ Context = Mapping[str, str] | None
 def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.EncryptResponse:
     grants.check_tokens(call, request.GrantTokens)
     algorithm = _checked(key, "Encrypt", request.EncryptionAlgorithm, request.EncryptionContext)
-    states.check("Encrypt", key)
     blob = _encrypted(call, key, algorithm, request.Plaintext, request.EncryptionContext)
     done(call, request.DryRun, key)
     return shapes.EncryptResponse(CiphertextBlob=blob, KeyId=key.arn, EncryptionAlgorithm=algorithm)
@@ -39,7 +38,6 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
     grants.check_tokens(call, request.GrantTokens)
     check_recipient(request.Recipient)
     algorithm = _checked(key, "Decrypt", request.EncryptionAlgorithm, request.EncryptionContext)
-    states.check("Decrypt", key)
     if ignores_ciphertext(request):
         check_dry_run(request.DryRun)
     plaintext, material_id = _decrypted(key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext)
@@ -56,8 +54,6 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
     old, new = request.SourceEncryptionContext, request.DestinationEncryptionContext
     opening = _checked(source, "ReEncrypt", request.SourceEncryptionAlgorithm, old)
     sealing = _checked(destination, "ReEncrypt", request.DestinationEncryptionAlgorithm, new)
-    states.check("ReEncrypt", source)
-    states.check("ReEncrypt", destination)
     if ignores_ciphertext(request):
         check_dry_run(request.DryRun)
     plaintext, material_id = _decrypted(source, opening, request.CiphertextBlob or b"", old)
@@ -84,11 +80,11 @@ def sealed(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
 
 
 def _checked(key: Key, operation: str, algorithm: str | None, context: Context) -> str:
-    """The algorithm that is meant. Raises InvalidKeyUsageException, ValidationError."""
+    """The algorithm that is meant, once usage, state and context are in order."""
     meant = algorithm or SYMMETRIC_DEFAULT
-    specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCRYPT, meant)
+    states.check_use(operation, key, specs.ENCRYPT, meant)
     if context and meant != SYMMETRIC_DEFAULT:
-        raise ValidationError("An encryption context can be used with symmetric encryption KMS keys only.")
+        raise ValidationError("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
     return meant
 
 

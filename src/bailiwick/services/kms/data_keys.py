@@ -8,7 +8,7 @@ from bailiwick.services.kms.cryptography import Context, sealed
 from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.requesting import check_recipient, done, makes_no_key
 from bailiwick.services.kms.service import kms
-from bailiwick.services.kms.shapes import CustomKeyStoreNotFoundException, UnsupportedOperationException
+from bailiwick.services.kms.shapes import CustomKeyStoreNotFoundException, InvalidKeyUsageException
 from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
 
 _BYTES = {"AES_128": 16, "AES_256": 32}
@@ -96,10 +96,7 @@ def _data_key(call: Call, request: _KeyRequest, key: Key) -> tuple[bytes, bytes]
 def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, bytes]:
     """A private key in PKCS#8, its public key, and the private key sealed."""
     spec = request.KeyPairSpec
-    if spec in specs.UNSUPPORTED:
-        raise UnsupportedOperationException(
-            f"Keys of the spec {spec} are not made here: {specs.UNSUPPORTED[spec]}."
-        )
+    specs.check_made(spec, "KeyPairSpec")
     _check(call, request, key, request.EncryptionContext)
     done(call, request.DryRun, key)
     private = material.generate(spec, call.environment.entropy)
@@ -109,7 +106,6 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
 
 def _check(call: Call, request: _KeyRequest | _PairRequest, key: Key, context: Context) -> None:
     grants.check_tokens(call, request.GrantTokens)
-    operation = call.operation.name
+    states.check_use(call.operation.name, key, specs.ENCRYPT)
     if not specs.is_symmetric(key.spec):
-        specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCRYPT, specs.SYMMETRIC_DEFAULT)
-    states.check(operation, key)
+        raise InvalidKeyUsageException("You cannot generate a data key with an asymmetric CMK")

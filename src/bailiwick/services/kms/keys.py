@@ -245,10 +245,7 @@ def _kind(request: shapes.CreateKeyRequest) -> tuple[str, str]:
         raise ValidationError(
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
         )
-    if spec in specs.UNSUPPORTED:
-        raise UnsupportedOperationException(
-            f"Keys of the spec {spec} are not made here: {specs.UNSUPPORTED[spec]}."
-        )
+    specs.check_made(spec)
     usage = request.KeyUsage or specs.ENCRYPT
     if usage not in specs.SPECS[spec]:
         raise ValidationError(f"KeyUsage {usage} is not compatible with KeySpec {spec}")

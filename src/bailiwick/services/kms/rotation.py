@@ -34,18 +34,14 @@ def key_to_rotate(call: Call, request: shapes.EnableKeyRotationRequest) -> Targe
 
 @kms.operation("EnableKeyRotation", on=key_to_rotate, writes=True)
 def enable_key_rotation(call: Call, request: shapes.EnableKeyRotationRequest, key: Key) -> None:
-    _check_rotates(key, AWS_KMS)
-    _check_primary(key)
-    states.check("EnableKeyRotation", key)
+    _check_schedule("EnableKeyRotation", key)
     days = request.RotationPeriodInDays or DEFAULT_DAYS
     _schedule(call, key, days=days, due=round(call.now + days * _DAY, 3))
 
 
 @kms.operation("DisableKeyRotation", on=key_named, writes=True)
 def disable_key_rotation(call: Call, request: shapes.DisableKeyRotationRequest, key: Key) -> None:
-    _check_rotates(key, AWS_KMS)
-    _check_primary(key)
-    states.check("DisableKeyRotation", key)
+    _check_schedule("DisableKeyRotation", key)
     _schedule(call, key, days=None, due=None)
 
 
@@ -175,6 +171,14 @@ def _check_rotates(key: Key, *origins: str) -> None:
     if not specs.is_symmetric(key.spec):
         raise UnsupportedOperationException("")
     states.check_origin(key, *origins)
+
+
+def _check_schedule(operation: str, key: Key) -> None:
+    """Whether a key can rotate by itself; in the order in which AWS looks: origin, state, spec."""
+    states.check_origin(key, AWS_KMS)
+    states.check(operation, key)
+    _check_rotates(key, AWS_KMS)
+    _check_primary(key)
 
 
 def _check_primary(key: Key) -> None:

@@ -29,8 +29,7 @@ def derive_shared_secret(
     grants.check_tokens(call, request.GrantTokens)
     check_recipient(request.Recipient)
     algorithm = request.KeyAgreementAlgorithm
-    specs.check_use(key.arn, key.spec, key.usage, "DeriveSharedSecret", specs.AGREE, algorithm)
-    states.check("DeriveSharedSecret", key)
+    states.check_use("DeriveSharedSecret", key, specs.AGREE, algorithm)
     assert isinstance(key.private, EllipticCurvePrivateKey), "only elliptic curves agree"
     try:
         secret = algorithms.agree(key.private, request.PublicKey)
@@ -68,8 +67,6 @@ def decapsulate(call: Call, request: shapes.DecapsulateRequest, key: Key) -> sha
 
 def _checked(call: Call, request: Encapsulating, key: Key) -> MlKem:
     grants.check_tokens(call, request.GrantTokens)
-    operation, algorithm = call.operation.name, request.EncapsulationAlgorithm
-    specs.check_use(key.arn, key.spec, key.usage, operation, specs.ENCAPSULATE, algorithm)
-    states.check(operation, key)
+    states.check_use(call.operation.name, key, specs.ENCAPSULATE, request.EncapsulationAlgorithm)
     assert isinstance(key.private, MlKem), "only ML-KEM encapsulates"
     return key.private

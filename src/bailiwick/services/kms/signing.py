@@ -71,11 +71,9 @@ def verify_mac(call: Call, request: shapes.VerifyMacRequest, key: Key) -> shapes
 @kms.operation("GetPublicKey", on=key_or_alias_named)
 def get_public_key(call: Call, request: shapes.GetPublicKeyRequest, key: Key) -> shapes.GetPublicKeyResponse:
     grants.check_tokens(call, request.GrantTokens)
-    if not specs.has_public_key(key.spec):
-        raise UnsupportedOperationException(
-            f"{key.arn} key spec is {key.spec} which is not valid for GetPublicKey."
-        )
     states.check("GetPublicKey", key)
+    if not specs.has_public_key(key.spec):
+        raise UnsupportedOperationException
     assert key.private is not None, "a key with a public half has its private key ready"
     return shapes.GetPublicKeyResponse(
         KeyId=key.arn,
@@ -91,20 +89,17 @@ def _checked(call: Call, request: Signing, key: Key) -> tuple[Private, str]:
     """The private key, and the type of the message, once everything is found to be in order."""
     grants.check_tokens(call, request.GrantTokens)
     operation, algorithm = call.operation.name, request.SigningAlgorithm
-    specs.check_use(key.arn, key.spec, key.usage, operation, specs.SIGN, algorithm)
+    states.check_use(operation, key, specs.SIGN, algorithm)
     kind = request.MessageType or algorithms.RAW
     try:
-        algorithms.check_message(algorithm, request.Message, kind)
+        algorithms.check_message(key.spec, algorithm, request.Message, kind)
     except Unusable as error:
         raise ValidationError(str(error)) from None
-    states.check(operation, key)
     assert key.private is not None, "a key that signs has its private key ready"
     return key.private, kind
 
 
 def _code(call: Call, request: Coding, key: Key) -> bytes:
     grants.check_tokens(call, request.GrantTokens)
-    operation = call.operation.name
-    specs.check_use(key.arn, key.spec, key.usage, operation, specs.MAC, request.MacAlgorithm)
-    states.check(operation, key)
+    states.check_use(call.operation.name, key, specs.MAC, request.MacAlgorithm)
     return algorithms.mac(key.materials[key.material], request.MacAlgorithm, request.Message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bailiwick.services.kms.shapes import InvalidKeyUsageException
+from bailiwick.services.kms.shapes import InvalidKeyUsageException, UnsupportedOperationException
 
 SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
 
@@ -47,7 +47,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "SM2": "SM2 exists in AWS's regions in China only",
     "ML_KEM_512": "the cryptographic library has no ML-KEM-512",
 }
-"""Specs of the model that this server makes no keys of, and why."""
+"""Specs of the model that this server makes no keys of, and why; docs/deviations.md has it too."""
 
 
 def algorithms(spec: str, usage: str) -> tuple[str, ...]:
@@ -70,12 +70,19 @@ def has_public_key(spec: str) -> bool:
     return not is_symmetric(spec) and not is_hmac(spec)
 
 
-def check_use(arn: str, spec: str, usage: str, operation: str, needed: str, algorithm: str | None) -> None:
-    """Refuse an operation that the key's usage does not allow, and an algorithm that it cannot do.
-
-    Raises InvalidKeyUsageException with AWS's text.
-    """
+def check_usage(arn: str, usage: str, operation: str, needed: str) -> None:
+    """Refuse an operation that the key's usage does not allow. Raises InvalidKeyUsageException with AWS's text."""
     if usage != needed:
         raise InvalidKeyUsageException(f"{arn} key usage is {usage} which is not valid for {operation}.")
-    if algorithm is not None and algorithm not in algorithms(spec, usage):
+
+
+def check_algorithm(spec: str, usage: str, algorithm: str) -> None:
+    """Refuse an algorithm that the key cannot do. Raises InvalidKeyUsageException with AWS's text."""
+    if algorithm not in algorithms(spec, usage):
         raise InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {spec}.")
+
+
+def check_made(spec: str, member: str = "KeySpec") -> None:
+    """Refuse a spec of which no keys are made, in AWS's words. Raises UnsupportedOperationException."""
+    if spec in UNSUPPORTED:
+        raise UnsupportedOperationException(f"{member} {spec} is not supported in this Region")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bailiwick.services.kms import specs
 from bailiwick.services.kms.records import (
     AWS_KMS,
     DISABLED,
@@ -61,6 +62,17 @@ _NEED_KEPT = frozenset(
         "UpdateKeyDescription",
     )
 )
+
+
+def check_use(operation: str, key: Key, needed: str, algorithm: str | None = None) -> None:
+    """Refuse what a key's usage, its state or its spec do not allow, in the order in which AWS looks.
+
+    Raises InvalidKeyUsageException, DisabledException or KMSInvalidStateException with AWS's text.
+    """
+    specs.check_usage(key.arn, key.usage, operation, needed)
+    check(operation, key)
+    if algorithm is not None:
+        specs.check_algorithm(key.spec, key.usage, algorithm)
 
 
 def check(operation: str, key: Key) -> None:
