@@ -17,7 +17,6 @@ import structlog
 from bailiwick.app.files import UnsafeFile, read_private
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.app.sinks import FileSink, SyslogSink
-from bailiwick.app.sinks_http import OtlpSink, WebhookSink
 from bailiwick.trail.follow import Follower, Lag
 from bailiwick.trail.shelf import Shelf
 
@@ -118,8 +117,12 @@ def exporters(settings: Settings, shelf: Shelf) -> list[Exporter]:
         if settings.audit_export_syslog:
             found.append(SyslogSink(settings.audit_export_syslog))
         if settings.audit_export_otlp:
+            from bailiwick.app.sinks_http import OtlpSink  # http.client, which most have no use for
+
             found.append(OtlpSink(settings.audit_export_otlp))
         if settings.audit_export_webhook and settings.audit_export_webhook_secret:
+            from bailiwick.app.sinks_http import WebhookSink
+
             secret = _secret(settings.audit_export_webhook_secret)
             found.append(WebhookSink(settings.audit_export_webhook, secret))
     except ValueError as error:

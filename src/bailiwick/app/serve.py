@@ -6,18 +6,18 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, MutableMapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import msgspec
 
-from bailiwick.app import company, environment, home, workers
+from bailiwick.app import company, environment, home
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.gauges import gathered
 from bailiwick.app.hardening import harden
+from bailiwick.app.metrics import Sample
 from bailiwick.app.reset import METHOD, PATH, Reset
-from bailiwick.app.scrape import scraped
 from bailiwick.app.server import listen, reserve, server, serves_only
 from bailiwick.app.settings import Settings, data_folder
 from bailiwick.app.welcome import Welcome, endpoint, reminder, show
@@ -60,6 +60,8 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
         reminder=told,
     )
     if settings.workers > 1:
+        from bailiwick.app import workers  # which needs multiprocessing
+
         workers.supervise(settings, found, port, ready=lambda: show(welcome))
         return
     with closing(environment.on_folder(found, settings)) as world:
@@ -123,5 +125,13 @@ def run(
     serves_only()
     with closing(edge):
         serving = server(edge, settings, ready)
-        with scraped(settings, lambda: gathered(world, edge, serving)):
+        with _scraped(settings, lambda: gathered(world, edge, serving)):
             serving.run([listener])
+
+
+def _scraped(settings: Settings, gather: Callable[[], list[Sample]]) -> AbstractContextManager[object]:
+    if settings.metrics_port is None:
+        return nullcontext()
+    from bailiwick.app.scrape import scraped  # which needs an HTTP server of its own
+
+    return scraped(settings, gather)

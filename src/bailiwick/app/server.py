@@ -15,7 +15,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, cast
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server as UvicornServer
 
 from bailiwick.app.direct import DirectProtocol, Outbox
 from bailiwick.app.edge import Edge
@@ -47,10 +48,10 @@ class ServerError(Exception):
     """The server cannot be started as asked; the text says what to do."""
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn's server that says when it accepts, and that ends with success when told to end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], edge: Edge, drain_delay: float) -> None:
+    def __init__(self, config: Config, ready: Callable[[], None], edge: Edge, drain_delay: float) -> None:
         super().__init__(config)
         self._ready = ready
         self._edge = edge
@@ -115,7 +116,8 @@ def reserve(host: str, port: int) -> socket.socket:
 def _bound(host: str, port: int, *, shared: bool, accepts: bool) -> socket.socket:
     listener = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        name = host.encode() if host.isascii() else host  # of text, Python would first make an IDNA name
+        family, kind, protocol, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
@@ -151,7 +153,7 @@ def server(edge: Edge, settings: Settings, ready: Callable[[], None], *, direct:
         if direct
         else partial(GuardedProtocol, limits=limits)
     )
-    config = uvicorn.Config(
+    config = Config(
         cast(Any, edge),
         http=cast(Any, protocol),
         ws="none",
