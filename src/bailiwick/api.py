@@ -5,7 +5,7 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -94,6 +94,11 @@ class Membership(msgspec.Struct, frozen=True):
     rcps: tuple[Layer, ...] = ()
     active: bool = True
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return 2_000 + sum(layer.weight for layer in (*self.scps, *self.rcps))
+
 
 class Caller(msgspec.Struct, frozen=True):
     """Who is asking. Made from a verified signature or from a signed-in page, never otherwise.
@@ -116,6 +121,13 @@ class Caller(msgspec.Struct, frozen=True):
     session_policy: Layer | None = None
     membership: Membership | None = None
     scps: tuple[Layer, ...] = ()
+
+    @property
+    def parts(self) -> Iterator[tuple[Layer, int]]:
+        """Its policies, each with about how many bytes it holds: what a memory of callers keeps alive."""
+        for layer in (self.identity, self.boundary, self.session_policy, *self.scps):
+            if layer is not None:
+                yield layer, layer.weight
 
     @property
     def arn(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -18,7 +19,10 @@ from bailiwick.directory import organizations
 
 _REMEMBERED = 4096
 
+_BYTES = 24 << 20  # of policies that are kept in memory for no other reason
+
 _Key = tuple[int, int, int, str, str, str, Rule]
+_Known = tuple[Caller, Layer | None, Membership | None, Ruling | None]
 
 
 class Authorizer:
@@ -31,9 +35,7 @@ class Authorizer:
     """
 
     def __init__(self) -> None:
-        self.remembered: Bounded[_Key, tuple[Caller, Layer | None, Membership | None, Ruling | None]] = Bounded(
-            _REMEMBERED
-        )
+        self.remembered: Bounded[_Key, _Known] = Bounded(_REMEMBERED, most=_BYTES, parts=_parts)
 
     def authorize(self, call: Call, target: Target) -> Ruling:
         """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not.
@@ -59,6 +61,17 @@ class Authorizer:
     ) -> None:
         varies = rests_on_context(ruling.question, ruling.layers)
         self.remembered.put(key, (caller, policy, place, None if varies else ruling))
+
+
+def _parts(key: _Key, known: _Known) -> Iterator[tuple[object, int]]:
+    """What a remembered answer keeps alive."""
+    caller, policy, place, _ = known
+    yield caller, 4_000
+    yield from caller.parts
+    if policy is not None:
+        yield policy, policy.weight
+    if place is not None:
+        yield place, place.weight
 
 
 def _place(call: Call, account: str) -> Membership | None:

@@ -79,3 +79,42 @@ def test_reading_a_counter_does_not_move_it() -> None:
 def test_a_bound_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="two values"):
         Bounded(1)
+
+
+class Part:
+    """Something large."""
+
+    def __init__(self, weight: int) -> None:
+        self.weight = weight
+
+
+def held(memory: Bounded[int, tuple[Part, ...]]) -> int:
+    """The weight of what a memory keeps alive."""
+    halves = (memory._young, memory._old)
+    return sum({id(part): part.weight for half in halves for parts in half.values() for part in parts}.values())
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=6), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)))
+)
+def test_what_it_keeps_alive_weighs_no_more_than_it_may(weights: list[int], steps: list[tuple[int, int]]) -> None:
+    parts = [Part(weight) for weight in weights]
+    memory: Bounded[int, tuple[Part, ...]] = Bounded(
+        100, most=100, parts=lambda _, value: [(part, part.weight) for part in value]
+    )
+    for key, which in steps:
+        memory.put(key, (parts[which % len(parts)],))
+        assert memory.get(key) is not None
+        assert held(memory) <= 100
+
+
+def test_a_part_that_many_values_share_is_weighed_once() -> None:
+    memory: Bounded[int, Part] = Bounded(1000, most=100, parts=lambda _, value: [(value, value.weight)])
+    shared = Part(50)
+    for key in range(400):
+        memory.put(key, shared)
+    assert all(memory.get(key) is shared for key in range(400))
+    memory.put(400, Part(500))  # too large, and kept until the next
+    memory.put(401, Part(1))
+    memory.put(402, Part(50))
+    assert (memory.get(400), memory.get(0)) == (None, None)

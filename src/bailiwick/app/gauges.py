@@ -56,7 +56,7 @@ def _caches(world: World) -> Iterator[Sample]:
         "scopes": claim.remembered.use,
         "identities": record.identities.use,
         "signing_keys": _of(verify.signer.cache_info),
-        "policies": _of(policies.compiled.cache_info),
+        "policies": policies.remembered.use,
         "resources": _of(patterns.resource_name.cache_info),
     }
     for name, use in uses.items():

@@ -26,6 +26,7 @@ from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
 from bailiwick.wire.refusal import form_of
 
+_BYTES = 8 << 20  # of policies that are kept in memory for no other reason
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
 
 _RESOURCE_TYPES = {
@@ -186,7 +187,9 @@ def _source(signing_name: str) -> str:
 
 
 # A Caller is kept in memory as long as nothing about it changes, so its identity is written once, not per call.
-identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(2048)
+identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(
+    2048, most=_BYTES, parts=lambda _, known: known[0].parts
+)
 
 
 def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:
@@ -317,7 +320,15 @@ def _resource(target_arn: str, account: str) -> msgspec.Raw:
 
 
 # A Ruling that was remembered is that of many calls: it is written once as well.
-_rulings: Bounded[int, tuple[Ruling, msgspec.Raw]] = Bounded(2048)
+_rulings: Bounded[int, tuple[Ruling, msgspec.Raw]] = Bounded(
+    2048,
+    most=_BYTES,
+    parts=lambda _, known: (
+        (layer, layer.weight)
+        for layer in (*known[0].layers[:4], *known[0].layers.scps, *known[0].layers.rcps)
+        if layer is not None
+    ),
+)
 
 
 def _ours(ruling: Ruling | None, for_whom: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:

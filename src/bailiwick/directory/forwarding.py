@@ -58,7 +58,9 @@ class Forwarder:
     """Callers as they are when a service of this house calls on for them, kept while nothing about them changes."""
 
     def __init__(self) -> None:
-        self._made: Bounded[tuple[int, str], tuple[Caller, Caller]] = Bounded(2048)
+        self._made: Bounded[tuple[int, str], tuple[Caller, Caller]] = Bounded(
+            2048, most=8 << 20, parts=lambda _, made: made[0].parts
+        )
 
     def through(self, caller: Caller, service: str, now: float) -> Caller:
         """The caller as seen through `service`."""

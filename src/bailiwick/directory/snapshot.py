@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import msgspec
 from sqlalchemy import select
 
 from bailiwick.api import Caller, Environment, Transaction
 from bailiwick.core import arn
-from bailiwick.core.bounded import Use
+from bailiwick.core.bounded import Bounded, Use
 from bailiwick.core.errors import ExpiredToken, SealError, UnknownToken
 from bailiwick.core.formats import Session, SessionKind, open_session
 from bailiwick.core.policy.compile import compile_policy
@@ -37,7 +36,8 @@ from bailiwick.store import Store
 
 _INVALID = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
-_TOKENS_REMEMBERED = 10_000
+_TOKENS_REMEMBERED = 20_000
+_TOKEN_BYTES = 24 << 20
 _EVERYTHING = Layer(
     [
         Attached(
@@ -79,13 +79,14 @@ class Directory:
         self.store = store
         self.environment = environment
         self.usage = Usage()
-        self._opened = lru_cache(_TOKENS_REMEMBERED)(lambda token: open_session(environment.ring, token))
+        self._opened: Bounded[str, Session] = Bounded(
+            _TOKENS_REMEMBERED, most=_TOKEN_BYTES, parts=lambda token, _: ((token, 1_000 + 4 * len(token)),)
+        )
 
     @property
     def remembered(self) -> Use:
         """How the memory of opened session tokens is used."""
-        hits, misses, limit, size = self._opened.cache_info()
-        return Use(size, limit or 0, hits, misses)
+        return self._opened.use
 
     def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
         """The secret and the caller of a credential.
@@ -106,10 +107,13 @@ class Directory:
         )
 
     def _session(self, access_key_id: str, token: str, now: float) -> Session:
-        try:
-            session = self._opened(token)
-        except SealError:
-            raise UnknownToken(_INVALID) from None
+        session = self._opened.get(token)
+        if session is None:
+            try:
+                session = open_session(self.environment.ring, token)
+            except SealError:
+                raise UnknownToken(_INVALID) from None
+            self._opened.put(token, session)
         if session.access_key_id != access_key_id:
             raise UnknownToken(_INVALID)
         if session.expires <= now:
@@ -138,7 +142,7 @@ class Directory:
             base = msgspec.structs.replace(base, identity=_EVERYTHING)  # what it passes on is what limits it
         filtered, more = self._session_policies(transaction, session)
         caller, above = self._governed(transaction, _in_session(base, session, filtered))
-        weight = 5_000 + _bytes_of(filtered)
+        weight = 5_000 + _bytes_of(filtered) + sum(map(len, session.policies))
         return Credential(session.secret, caller, weight), dict.fromkeys((*topics, *more, *above))
 
     # INVARIANT: nobody leaves this class who did not go through `_governed`; these are beginnings of callers.
@@ -285,8 +289,7 @@ class Directory:
 
 
 def _bytes_of(layer: Layer | None) -> int:
-    """About how many bytes a layer holds; measured, a policy takes some twenty times its text."""
-    return 0 if layer is None else 1_000 + 20 * sum(len(policy.text) for policy, _, _ in layer.policies)
+    return 0 if layer is None else layer.weight
 
 
 def _root(partition: str, account: str) -> Caller:

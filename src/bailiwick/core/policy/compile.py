@@ -7,10 +7,10 @@ of an action are found there, is in layer.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 import msgspec
 
+from bailiwick.core.bounded import Bounded
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import conditions, patterns, syntax, variables
 from bailiwick.core.policy.patterns import Matcher, ResourceName
@@ -19,6 +19,9 @@ from bailiwick.core.policy.question import Context, Principal
 from bailiwick.core.policy.syntax import Document, Statement
 
 _POLICIES_REMEMBERED = 512
+_POLICY_BYTES = 16 << 20
+BYTES_PER_LETTER = 20
+"""Measured, a policy takes some twenty times its text."""
 
 _Pattern = Callable[[ResourceName, Context], bool | None]  # None: a variable in it has no value
 
@@ -106,12 +109,23 @@ def compile_policy(text: str, pins: Mapping[str, str] = {}) -> CompiledPolicy:
     The text was checked before it was stored. Should it no longer read as a policy, nobody knows what it
     forbade, so what comes back grants nothing and denies everything to everyone.
     """
-    return compiled(text, tuple(sorted(pins.items())))
+    key = text, tuple(sorted(pins.items()))
+    found = remembered.get(key)
+    if found is None:
+        found = _compiled(*key)
+        remembered.put(key, found)
+    return found
 
 
-@lru_cache(maxsize=_POLICIES_REMEMBERED)
-def compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
-    """The same with its pins as pairs, remembered."""
+remembered: Bounded[tuple[str, tuple[tuple[str, str], ...]], CompiledPolicy] = Bounded(
+    _POLICIES_REMEMBERED,
+    most=_POLICY_BYTES,
+    parts=lambda _, policy: ((policy, BYTES_PER_LETTER * len(policy.text)),),
+)
+"""Policies that were compiled before, by text and pins: many roles have the same."""
+
+
+def _compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
     try:
         found = syntax.parse(text)
         return CompiledPolicy(tuple(_statement(found, each, dict(pins)) for each in found.statements), text)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from bailiwick.core.bounded import Bounded
-from bailiwick.core.policy.compile import CompiledPolicy, CompiledStatement
+from bailiwick.core.policy.compile import BYTES_PER_LETTER, CompiledPolicy, CompiledStatement
 from bailiwick.core.policy.patterns import ResourceName
 from bailiwick.core.policy.question import Match
 
@@ -46,10 +46,12 @@ class Layer:
     EMPTY: ClassVar[Layer]
     """A layer without policies: it denies nothing and grants nothing."""
 
-    __slots__ = ("_by_service", "_of_any", "_remembered", "policies")
+    __slots__ = ("_by_service", "_of_any", "_remembered", "policies", "weight")
 
     def __init__(self, policies: Iterable[Attached]) -> None:
         self.policies = tuple(policies)
+        self.weight = 1_000 + BYTES_PER_LETTER * sum(len(policy.text) for policy, _, _ in self.policies)
+        """About how many bytes it holds."""
         self._by_service: dict[str, list[tuple[int, Entry]]] = {}
         self._of_any: list[tuple[int, Entry]] = []
         self._remembered: Bounded[str, Candidates | _ByResource] = Bounded(_ACTIONS_REMEMBERED)

@@ -65,6 +65,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     sealing: Sealing | None = None
     private: Private | None = None
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return 5_000 + self.layer.weight + 500 * len(self.materials)
+
     def __repr__(self) -> str:
         return f"Key({self.arn}, {self.state})"
 

@@ -38,6 +38,11 @@ class Trusted(msgspec.Struct, frozen=True):
     policy: Layer
     tags: dict[str, str]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return 3_000 + self.policy.weight
+
 
 def parsed(role_arn: str) -> Arn:
     """A role's ARN. Raises ValidationError, with AWS's text, for what is no ARN."""
