@@ -90,7 +90,7 @@ class Visit:
         if route.model.input:
             constraints.check(route.model.model, route.model.input, values)
         try:
-            typed = msgspec.convert(values, route.input)
+            typed = msgspec.convert(values, route.input) if route.model.input else None
         except msgspec.ValidationError as error:
             raise api.ValidationError(str(error)) from None
         received = Received(self.request, ids.request_id(self.environment.noise), self.now, None, route)

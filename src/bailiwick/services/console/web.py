@@ -1,16 +1,20 @@
-"""The console's pages."""
+"""The console's pages, all of them: each file of this room has its own."""
 
 from __future__ import annotations
 
-from bailiwick.core.message import Response
+from bailiwick.services.console import (
+    access_map,
+    actions,
+    home,
+    identities,
+    keys,
+    places,
+    policies,
+    simulator,
+    trail,
+)
 from bailiwick.web.pages import Pages
-from bailiwick.web.visit import Visit
 
 pages = Pages()
-
-
-@pages.get("/console")
-def home(visit: Visit) -> Response:
-    """Where a person lands who has signed in."""
-    identity = visit.call("sts", "GetCallerIdentity")
-    return visit.page("console/home.html", identity=identity)
+for room in (home, identities, policies, keys, trail, simulator, access_map, places, actions):
+    pages.include(room.pages)

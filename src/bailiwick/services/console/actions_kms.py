@@ -1,0 +1,170 @@
+"""What can be done with KMS keys, and with accounts, on a page of one form."""
+
+from __future__ import annotations
+
+from bailiwick.services.console.action import Action, Field, tags
+
+KEYS = "/console/kms/keys"
+
+
+def _key() -> Field:
+    return Field("KeyId", "Key")
+
+
+KMS: dict[str, Action] = {
+    "create-key": Action(
+        "New key",
+        "kms",
+        "CreateKey",
+        (
+            Field("Description", "Description", required=False),
+            Field(
+                "KeySpec",
+                "Spec",
+                "choice",
+                choices=(
+                    "SYMMETRIC_DEFAULT",
+                    "RSA_2048",
+                    "RSA_3072",
+                    "RSA_4096",
+                    "ECC_NIST_P256",
+                    "ECC_NIST_P384",
+                    "ECC_NIST_P521",
+                    "ECC_SECG_P256K1",
+                    "HMAC_224",
+                    "HMAC_256",
+                    "HMAC_384",
+                    "HMAC_512",
+                ),
+            ),
+            Field(
+                "KeyUsage",
+                "Usage",
+                "choice",
+                choices=(
+                    "ENCRYPT_DECRYPT",
+                    "SIGN_VERIFY",
+                    "GENERATE_VERIFY_MAC",
+                    "KEY_AGREEMENT",
+                ),
+            ),
+            tags("TagKey", "TagValue"),
+        ),
+        "The key was created.",
+        KEYS,
+        "Create the key",
+    ),
+    "create-alias": Action(
+        "New alias",
+        "kms",
+        "CreateAlias",
+        (Field("AliasName", "Alias", hint="alias/NAME"), Field("TargetKeyId", "Key")),
+        "The alias was created.",
+        KEYS,
+    ),
+    "delete-alias": Action(
+        "Delete an alias",
+        "kms",
+        "DeleteAlias",
+        (Field("AliasName", "Alias"),),
+        "The alias was deleted.",
+        KEYS,
+        "Delete",
+        danger=True,
+    ),
+    "enable-key": Action("Enable a key", "kms", "EnableKey", (_key(),), "The key is enabled.", KEYS, "Enable"),
+    "disable-key": Action(
+        "Disable a key",
+        "kms",
+        "DisableKey",
+        (_key(),),
+        "The key is disabled.",
+        KEYS,
+        "Disable",
+        danger=True,
+    ),
+    "describe-key": Action(
+        "Description",
+        "kms",
+        "UpdateKeyDescription",
+        (_key(), Field("Description", "Description")),
+        "The description was saved.",
+        KEYS,
+    ),
+    "rotate-key": Action(
+        "Rotate a key now",
+        "kms",
+        "RotateKeyOnDemand",
+        (_key(),),
+        "The key has new material.",
+        KEYS,
+        "Rotate",
+        text="What was encrypted before still opens.",
+    ),
+    "enable-rotation": Action(
+        "Rotate every year",
+        "kms",
+        "EnableKeyRotation",
+        (_key(), Field("RotationPeriodInDays", "Days", "number", "90 to 2560", False)),
+        "The key rotates by itself.",
+        KEYS,
+        "Switch on",
+    ),
+    "disable-rotation": Action(
+        "Do not rotate",
+        "kms",
+        "DisableKeyRotation",
+        (_key(),),
+        "The key does not rotate by itself.",
+        KEYS,
+        "Switch off",
+        danger=True,
+    ),
+    "put-key-policy": Action(
+        "Key policy",
+        "kms",
+        "PutKeyPolicy",
+        (_key(), Field("Policy", "Policy", "json")),
+        "The key policy was saved.",
+        KEYS,
+    ),
+    "schedule-deletion": Action(
+        "Schedule the deletion of a key",
+        "kms",
+        "ScheduleKeyDeletion",
+        (_key(), Field("PendingWindowInDays", "Days", "number", "7 to 30", value="30")),
+        "The key will be deleted.",
+        KEYS,
+        "Schedule",
+        danger=True,
+        text="Until then it can be used for nothing. What it encrypted can never be opened after that.",
+    ),
+    "cancel-deletion": Action(
+        "Do not delete the key",
+        "kms",
+        "CancelKeyDeletion",
+        (_key(),),
+        "The key stays, disabled: enable it to use it.",
+        KEYS,
+        "Keep it",
+    ),
+    "revoke-grant": Action(
+        "Revoke a grant",
+        "kms",
+        "RevokeGrant",
+        (_key(), Field("GrantId", "Grant")),
+        "The grant was revoked.",
+        KEYS,
+        "Revoke",
+        danger=True,
+    ),
+    "create-account": Action(
+        "New account",
+        "organizations",
+        "CreateAccount",
+        (Field("AccountName", "Name"), Field("Email", "E-mail of its root user")),
+        "The account was created.",
+        "/console/accounts",
+        "Create the account",
+    ),
+}
