@@ -279,3 +279,29 @@ def test_a_warm_call_under_a_grant_reads_nothing(
 
     monkeypatch.setattr(world.store, "connect", connect)
     alice.encrypt(KeyId=key, Plaintext=b"x")
+
+
+def test_who_retires_grants_lists_them_on_keys_of_other_accounts(
+    world: World, iam: Any, alice: Any, bob: Any
+) -> None:
+    """The retiring principal is the resource that is asked for; policies about keys say nothing here."""
+    other = world.account(OTHER)
+    theirs = world.client("kms", other)
+    key = theirs.create_key()["KeyMetadata"]["Arn"]
+    made = theirs.create_grant(
+        KeyId=key, GranteePrincipal=BOB, RetiringPrincipal=ALICE, Operations=["Encrypt", "DescribeKey"]
+    )
+    asked = {"RetiringPrincipal": ALICE}
+    assert refusal(alice.list_retirable_grants, **asked) == (
+        DENIED,
+        f"User: {ALICE} is not authorized to perform: kms:ListRetirableGrants on resource: {ALICE} "
+        "because no identity-based policy allows the kms:ListRetirableGrants action",
+    )
+    statement = allow("kms:ListRetirableGrants", ALICE)
+    iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=document(statement))
+    assert [grant["GrantId"] for grant in alice.list_retirable_grants(**asked)["Grants"]] == [made["GrantId"]]
+    assert refusal(alice.list_retirable_grants, RetiringPrincipal=BOB)[0] == DENIED
+    assert refusal(theirs.list_retirable_grants, **asked)[0] == DENIED
+    assert refusal(theirs.list_retirable_grants, RetiringPrincipal="alice")[0] == "InvalidArnException"
+    alice.retire_grant(KeyId=key, GrantId=made["GrantId"])
+    assert theirs.list_grants(KeyId=key)["Grants"] == []

@@ -372,3 +372,11 @@ def test_deletion_is_cancelled(kms: Any, key: str) -> None:
     kms.cancel_key_deletion(KeyId=key)
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Disabled"
     assert refusal(kms.cancel_key_deletion, KeyId=key) == (INVALID_STATE, f"{key} is not pending deletion.")
+
+
+def test_a_wrapping_key_is_large_enough_for_the_material(kms: Any) -> None:
+    key = external(kms, "ECC_NIST_P521", "SIGN_VERIFY")
+    asked = {"KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    assert refusal(kms.get_parameters_for_import, **asked)[0] == "ValidationException"
+    kms.get_parameters_for_import(**{**asked, "WrappingKeySpec": "RSA_3072"})
+    kms.get_parameters_for_import(**{**asked, "WrappingAlgorithm": "RSA_AES_KEY_WRAP_SHA_256"})

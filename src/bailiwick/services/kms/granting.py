@@ -128,30 +128,35 @@ def list_grants(call: Call, request: shapes.ListGrantsRequest, key: Key) -> shap
 
 
 def whoever_retires(call: Call, request: shapes.ListRetirableGrantsRequest) -> Target:
-    """Nothing but the caller's own account: identity policies decide."""
-    return Target(account=call.account)
+    """The retiring principal, whose account decides: nobody asks about principals of another."""
+    if (request.RetiringPrincipal is None) == (request.RetiringServicePrincipal is None):
+        raise ValidationError("You must specify exactly one of RetiringPrincipal and RetiringServicePrincipal.")
+    if request.RetiringPrincipal is None:
+        return Target(account=call.account)
+    try:
+        account = arn.parse(request.RetiringPrincipal).account
+    except ArnError:
+        raise InvalidArnException(f"Invalid principal {request.RetiringPrincipal}") from None
+    return Target(account=account, arn=request.RetiringPrincipal)
 
 
 @kms.operation("ListRetirableGrants", on=whoever_retires)
 def list_retirable_grants(
     call: Call, request: shapes.ListRetirableGrantsRequest, record: None
 ) -> shapes.ListGrantsResponse:
-    retiring = request.RetiringPrincipal or request.RetiringServicePrincipal
-    if retiring is None or (request.RetiringPrincipal and request.RetiringServicePrincipal):
-        raise ValidationError("You must specify exactly one of RetiringPrincipal and RetiringServicePrincipal.")
+    """Those on keys of other accounts too; of a service principal, those that the caller's account issued."""
     column, after = tables.grant.c, paging.after(call, request.Marker)
     key_arn, _, grant_id = after.rpartition("|")
     limit = _limit(request.Limit)
+    wanted = [
+        column.retiring == (request.RetiringPrincipal or request.RetiringServicePrincipal),
+        column.region == call.region,
+        (column.key_arn > key_arn) | ((column.key_arn == key_arn) & (column.id > grant_id)),
+    ]
+    if request.RetiringPrincipal is None:
+        wanted.append(column.issuer == call.account)
     rows = call.transaction.all(
-        select(tables.grant)
-        .where(
-            column.retiring == retiring,
-            column.region == call.region,
-            column.issuer == call.account,
-            (column.key_arn > key_arn) | ((column.key_arn == key_arn) & (column.id > grant_id)),
-        )
-        .order_by(column.key_arn, column.id)
-        .limit(limit + 1)
+        select(tables.grant).where(*wanted).order_by(column.key_arn, column.id).limit(limit + 1)
     )
     found = [grants.read(row) for row in rows]
     page, truncated, marker = paging.page(call, found, limit, lambda each: f"{each.key_arn}|{each.id}")

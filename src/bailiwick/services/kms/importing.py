@@ -73,6 +73,8 @@ def get_parameters_for_import(
         raise UnsupportedOperationException(f"Key material wrapped by {algorithm} under {spec} is not taken here.")
     if key.spec.startswith("RSA_") and not algorithm.startswith(_WRAPPED):
         raise ValidationError(f"Wrapping algorithm {algorithm} is not valid for key spec {key.spec}.")
+    if key.spec == "ECC_NIST_P521" and spec == "RSA_2048" and not algorithm.startswith(_WRAPPED):
+        raise ValidationError(f"Wrapping key spec {spec} is too small for key spec {key.spec} with {algorithm}.")
     wrapping = material.generate(spec, call.environment.entropy)
     until = round(call.now + _VALID_FOR, 3)
     token = msgspec.msgpack.encode(_Token(key.arn, until, algorithm, wrapping))
