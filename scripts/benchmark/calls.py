@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
 
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4 import sign
@@ -47,10 +51,28 @@ def signed(request: Request, service: str, credentials: Credentials) -> Request:
     )
 
 
-def encrypt(key: str, host: str, credentials: Credentials) -> Request:
-    """KMS Encrypt of 33 bytes with an encryption context."""
-    body = {"KeyId": key, "Plaintext": "eHh4" * 11, "EncryptionContext": {"a": "b"}}
+SMALL, LARGE = 33, 4096
+"""Bytes of plaintext: a little, and as much as KMS takes."""
+
+
+def encrypt(key: str, host: str, credentials: Credentials, size: int = SMALL) -> Request:
+    """KMS Encrypt of so many bytes with an encryption context."""
+    plaintext = base64.b64encode(b"x" * size).decode()
+    body = {"KeyId": key, "Plaintext": plaintext, "EncryptionContext": {"a": "b"}}
     return signed(request_of("kms", "Encrypt", body, host), "kms", credentials)
+
+
+def decrypt(blob: bytes, host: str, credentials: Credentials) -> Request:
+    """KMS Decrypt of what `encrypt` has made."""
+    body = {"CiphertextBlob": base64.b64encode(blob).decode(), "EncryptionContext": {"a": "b"}}
+    return signed(request_of("kms", "Decrypt", body, host), "kms", credentials)
+
+
+def assume(role: str, host: str, credentials: Credentials) -> Request:
+    """STS AssumeRole."""
+    asked = request_of("sts", "AssumeRole", {}, host)
+    form = f"&RoleSessionName=bench&RoleArn={quote(role, safe='')}".encode()
+    return signed(msgspec.structs.replace(asked, body=asked.body + form), "sts", credentials)
 
 
 def identity(host: str, credentials: Credentials) -> Request:

@@ -8,12 +8,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bailiwick.core.message import Request
-from benchmark.calls import Credentials, encrypt, floor, identity
+from benchmark.calls import LARGE, Credentials, assume, decrypt, encrypt, floor, identity
 from benchmark.load import Result, load
 from benchmark.report import Report
-from benchmark.servers import Running, bailiwick, enforce, furnished, peer, root_of
+from benchmark.servers import Running, bailiwick, enforce, furnished, peer, role_and_blob, root_of
 
-_CALLS = {"encrypt": "KMS Encrypt", "identity": "STS GetCallerIdentity", "floor": "the floor: /healthz"}
+_CALLS = {
+    "encrypt": "KMS Encrypt",
+    "identity": "STS GetCallerIdentity",
+    "assume": "STS AssumeRole",
+    "encrypt-large": "KMS Encrypt of 4 KiB",
+    "decrypt-large": "KMS Decrypt of 4 KiB",
+    "floor": "the floor: /healthz",
+}
 _OURS = "bailiwick"
 _COLUMNS = ("server", "call", "CPU us/request", "least", "requests/s", "p50 ms", "p99 ms", "CPU, times ours")
 _NOTE = (
@@ -49,7 +56,12 @@ def compare(report: Report, seconds: float, connections: int, rounds: int, peers
             )
         )
     title = f"Whole servers, {connections} connections, {rounds} rounds of {seconds:.0f} s"
-    report.part("servers", title, _COLUMNS, rows, _NOTE)
+    identified = _median(results[_OURS, "identity"], "cpu_us")
+    large = [_median(results[_OURS, call], "cpu_us") / identified for call in ("encrypt-large", "decrypt-large")]
+    told = " Beside GetCallerIdentity, Encrypt and Decrypt of 4 KiB cost {:.2f} and {:.2f} times the CPU.".format(
+        *large
+    )
+    report.part("servers", title, _COLUMNS, rows, _NOTE + told)
     bars = [(f"{name}, {_CALLS[call]}", _median(found, "cpu_us")) for (name, call), found in results.items()]
     report.bars("servers", "CPU of a request", bars, "us")
 
@@ -57,8 +69,8 @@ def compare(report: Report, seconds: float, connections: int, rounds: int, peers
 def _sides(stack: ExitStack, peers: list[str]) -> list[tuple[str, Running, dict[str, Request]]]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     ours = stack.enter_context(bailiwick(folder / "data"))
-    sides = [(_OURS, ours, _requests(ours, *furnished(ours.host, root_of(folder / "data"))))]
-    sides[0][2]["floor"] = floor(ours.host)
+    user, key = furnished(ours.host, root_of(folder / "data"))
+    sides = [(_OURS, ours, {**_requests(ours, user, key), **_ours_alone(ours, user, key)})]
     for name in peers:
         running, root = stack.enter_context(peer(name))
         user, key = furnished(running.host, root)
@@ -69,6 +81,17 @@ def _sides(stack: ExitStack, peers: list[str]) -> list[tuple[str, Running, dict[
 
 def _requests(running: Running, user: Credentials, key: str) -> dict[str, Request]:
     return {"encrypt": encrypt(key, running.host, user), "identity": identity(running.host, user)}
+
+
+def _ours_alone(running: Running, user: Credentials, key: str) -> dict[str, Request]:
+    """What is compared with our other calls only."""
+    role, blob = role_and_blob(running.host, user, key, b"x" * LARGE)
+    return {
+        "assume": assume(role, running.host, user),
+        "encrypt-large": encrypt(key, running.host, user, LARGE),
+        "decrypt-large": decrypt(blob, running.host, user),
+        "floor": floor(running.host),
+    }
 
 
 def _median(results: list[Result], field: str) -> float:

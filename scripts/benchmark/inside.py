@@ -20,7 +20,7 @@ from bailiwick.core.policy.question import Question
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import read
 from bailiwick.pipeline import Event
-from benchmark.calls import REGION, Credentials, encrypt, identity, signed
+from benchmark.calls import REGION, Credentials, assume, encrypt, identity, signed
 from benchmark.report import Report
 from benchmark.servers import root_of
 
@@ -118,7 +118,7 @@ def stages(bench: Bench, request: Request) -> list[tuple[str, str, str]]:
 
 
 def in_process(folder: Path, report: Report) -> None:
-    """Stage tables for GetCallerIdentity and KMS Encrypt, both as a role session on a warm server."""
+    """Stage tables for GetCallerIdentity, AssumeRole and KMS Encrypt, all as a role session on a warm server."""
     bench = Bench(folder)
     key = json.loads(bench.ask("kms", b"{}", bench.root, "CreateKey"))["KeyMetadata"]["Arn"]
     session = role_session(bench, key)
@@ -126,6 +126,11 @@ def in_process(folder: Path, report: Report) -> None:
     for name, title, request in (
         ("stages-encrypt", "Stages of KMS Encrypt, a role session", encrypt(key, host, session)),
         ("stages-identity", "Stages of STS GetCallerIdentity, a role session", identity(host, session)),
+        (
+            "stages-assume",
+            "Stages of STS AssumeRole, a role session that takes a role",
+            assume(f"arn:aws:iam::{bench.account}:role/bench", host, session),
+        ),
     ):
         for _ in range(200):
             bench.pipeline.handle(fresh(request))

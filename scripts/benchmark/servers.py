@@ -162,3 +162,12 @@ def furnished(host: str, root: Credentials, name: str = "bench") -> tuple[Creden
     made = iam.create_access_key(UserName=name)["AccessKey"]
     user = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
     return user, client("kms", host, user).create_key()["KeyMetadata"]["Arn"]
+
+
+def role_and_blob(host: str, user: Credentials, key: str, plaintext: bytes) -> tuple[str, bytes]:
+    """The ARN of a role that anyone of the account may take, and a ciphertext under the key."""
+    everyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [everyone]})
+    role = client("iam", host, user).create_role(RoleName="bench", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    sealed = client("kms", host, user).encrypt(KeyId=key, Plaintext=plaintext, EncryptionContext={"a": "b"})
+    return role, sealed["CiphertextBlob"]

@@ -65,3 +65,24 @@ def test_a_warm_request_reads_nothing_but_whether_something_changed(world: World
         accounts.create(transaction, "210987654321", "other", 0.0)
     assert {statement.partition(" ")[0] for statement in ask()} == {"PRAGMA", "SELECT"}  # the table of changes
     assert [statement for statement in ask() if statement != "PRAGMA data_version"] == []
+
+
+def test_a_warm_assume_role_reads_and_writes_nothing_but_its_audit_record(world: World) -> None:
+    trust = (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}'
+    )
+    iam = world.client("iam")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.create_user(UserName="u")
+    iam.attach_user_policy(UserName="u", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    statements, sts = Statements(world.store), world.client("sts", world.keys_of("u"))
+
+    def ask() -> list[str]:
+        statements.clear()
+        world.events.clear()
+        assert sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]["SessionToken"]
+        return [statement for statement in statements if statement != "PRAGMA data_version"]
+
+    assert any(statement.startswith("SELECT") for statement in ask())  # cold: it is these that are seen
+    assert ask() == []
+    assert [event.route and event.route.operation.name for event in world.events] == ["AssumeRole"]
