@@ -11,7 +11,7 @@ from bailiwick.app.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from bailiwick.federation.ldap import Company
 
-_NOT_FOR_OTHERS = 0o037  # a group may read the password file: that is how services are handed theirs
+NOT_FOR_OTHERS = 0o037  # a group may read the password file: that is how services are handed theirs
 
 
 def directory(settings: Settings) -> Company | None:
@@ -27,4 +27,4 @@ def directory(settings: Settings) -> Company | None:
 
 
 def _secret(path: Path) -> bytes:
-    return read_private(path, _NOT_FOR_OTHERS)
+    return read_private(path, NOT_FOR_OTHERS)

@@ -20,7 +20,7 @@ from bailiwick.app.export import exporters
 from bailiwick.app.history import TrailHistory
 from bailiwick.app.home import Deployment, Home, RootKey
 from bailiwick.app.observer import Observer
-from bailiwick.app.pages import LatePages
+from bailiwick.app.pages import LatePages, options_of
 from bailiwick.app.place import shelf_of, signer_of
 from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
@@ -95,7 +95,7 @@ class World:
             stored=stored,
             ready=Ready(checks),
             stages=stages,
-            pages=LatePages(pipeline),
+            pages=LatePages(pipeline, options_of(settings)),
             gate=self.trail,
         )
 

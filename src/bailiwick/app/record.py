@@ -24,6 +24,7 @@ from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
 from bailiwick.pipeline import Event
+from bailiwick.web.events import DoorEvent
 from bailiwick.wire.refusal import form_of
 
 _BYTES = 8 << 20  # of policies that are kept in memory for no other reason
@@ -55,6 +56,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     error_message: str | UnsetType = UNSET
     request_parameters: dict[str, Any] | None
     response_elements: dict[str, Any] | None
+    additional_event_data: dict[str, Any] | UnsetType = UNSET
     request_id: str = msgspec.field(name="requestID")
     event_id: str = msgspec.field(name="eventID")
     read_only: bool
@@ -114,6 +116,8 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     `shared` is the id of an event of which several accounts have a record; `owner` is the account this one is for,
     if it is not the caller's: it learns of its own resources, and of the caller no more than whose she is.
     """
+    if isinstance(event, DoorEvent):
+        return _at_the_door(event, noise)
     route, caller, error = event.route, event.caller, event.error
     changes = route is not None and route.operation.writes
     if owner is not None or caller is None:
@@ -154,6 +158,33 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         spoken = route.service.protocol if route else "query"
         record.error_code = form_of(error, spoken)[0]
         record.error_message = _first_line(error.message)
+    return _encoder.encode(record)
+
+
+def _at_the_door(event: DoorEvent, noise: ids.Entropy) -> bytes:
+    """The record of what is no call of the API: that somebody signed in, or did not."""
+    identity = identity_of(event.caller, None) if event.caller else event.identity
+    record = Record(
+        user_identity=msgspec.Raw(_encoder.encode(identity)),
+        event_time=_time(event.time),
+        event_source="signin.amazonaws.com",
+        event_name=event.name,
+        aws_region=event.region,
+        source_ip_address=event.source,
+        user_agent=event.user_agent[:_MAX_TEXT],
+        request_parameters=None,
+        response_elements=event.answer,
+        additional_event_data=event.additional or UNSET,
+        request_id=event.request_id,
+        event_id=ids.request_id(noise),
+        read_only=False,
+        resources=[],
+        event_type="AwsConsoleSignIn",
+        recipient_account_id=event.account,
+        bailiwick={"decision": None},
+    )
+    if event.failure:
+        record.error_message = event.failure[:_MAX_TEXT]
     return _encoder.encode(record)
 
 

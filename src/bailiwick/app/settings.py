@@ -187,6 +187,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         Meta(description="mapping file (TOML) of the company's directory that people sign in with"),
     ] = None
+    signin: Annotated[
+        Path | None,
+        Meta(description="file (TOML) of the identity providers that the sign-in page offers; docs/signin.md"),
+    ] = None
     saml_weak_signatures: Annotated[
         bool, Meta(description="accept signatures with SHA-1 from SAML providers, which can be forged")
     ] = False

@@ -27,6 +27,7 @@ _MAX_ENTITY_ID = 1024
 _MD = "urn:oasis:names:tc:SAML:2.0:metadata "
 _DS = "http://www.w3.org/2000/09/xmldsig# "
 _ENTITY, _IDP, _KEY = _MD + "EntityDescriptor", _MD + "IDPSSODescriptor", _MD + "KeyDescriptor"
+_SERVICE, _REDIRECT = _MD + "SingleSignOnService", "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _CERTIFICATE = [_ENTITY, _IDP, _KEY, _DS + "KeyInfo", _DS + "X509Data", _DS + "X509Certificate"]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
@@ -35,11 +36,13 @@ class Metadata(msgspec.Struct, frozen=True):
     """What matters of a provider's metadata.
 
     `certificates` are those that sign, as DER. `valid_until` is epoch seconds, None where nothing is said.
+    `sign_in` is where a browser is redirected to with a request, if the provider takes one so.
     """
 
     entity_id: str
     certificates: tuple[bytes, ...]
     valid_until: float | None = None
+    sign_in: str = ""
 
 
 def read(document: str) -> Metadata:
@@ -61,7 +64,7 @@ def read(document: str) -> Metadata:
         raise MetadataError("it has no signing certificate")
     if len(certificates) > MAX_CERTIFICATES:
         raise MetadataError(f"it has more than {MAX_CERTIFICATES} signing certificates")
-    return Metadata(reader.entity_id, certificates, min(reader.valid_until, default=None))
+    return Metadata(reader.entity_id, certificates, min(reader.valid_until, default=None), reader.sign_in)
 
 
 class _Reader:
@@ -70,6 +73,7 @@ class _Reader:
     def __init__(self) -> None:
         self.entity_id = ""
         self.is_provider = False
+        self.sign_in = ""
         self.valid_until: list[float] = []
         self.certificates: list[str] = []
         self._path: list[str] = []
@@ -90,6 +94,9 @@ class _Reader:
             self._expires(attributes)
         elif self._path == [_ENTITY, _IDP, _KEY]:
             self._signs = attributes.get("use", "signing") == "signing"  # without a use it is for both
+        elif self._path == [_ENTITY, _IDP, _SERVICE]:
+            if attributes.get("Binding") == _REDIRECT and not self.sign_in:
+                self.sign_in = attributes.get("Location", "")[:_MAX_ENTITY_ID]
         elif self._path == _CERTIFICATE and self._signs:
             self._parts, self._length = [], 0
 

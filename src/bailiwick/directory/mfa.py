@@ -40,6 +40,9 @@ class Device(msgspec.Struct, frozen=True):
     drift: int = 0
     last_step: int | None = None
     certifications: str | None = None
+    credential_id: bytes | None = None
+    public_key: bytes | None = None
+    sign_count: int | None = None
 
     def __repr__(self) -> str:
         return f"Device({self.serial}, {self.kind})"
@@ -90,6 +93,25 @@ def enable(
         update(mfa_device).where(mfa_device.c.serial == device.serial).values(owner_id=owner_id, enabled=now)
     )
     return True
+
+
+def enrol_fido(transaction: Transaction, device: Device) -> None:
+    """Keep a passkey or security key, whose owner has shown it. Raises store.Duplicate if it is somebody's."""
+    values = msgspec.structs.asdict(device)
+    transaction.run(insert(mfa_device).values(**values))
+
+
+def fido_used(transaction: Transaction, device: Device, count: int, now: float) -> bool:
+    """Note that a passkey or security key has signed; False if its count says that there are two of it.
+
+    Authenticators without a counter say 0 for ever (WebAuthn level 2, 7.2 step 21).
+    """
+    column = mfa_device.c
+    unused = or_(column.sign_count < count, column.sign_count.is_(None))
+    if count == 0:
+        unused = or_(column.sign_count == 0, column.sign_count.is_(None))
+    changed = update(mfa_device).where(column.serial == device.serial, unused).values(sign_count=count)
+    return transaction.run(changed) == 1
 
 
 def resync(

@@ -90,3 +90,21 @@ def _classes(password: str) -> set[str]:
         elif each in SYMBOLS:
             found.add("symbol")
     return found
+
+
+def in_words(policy: PasswordPolicy | None) -> list[str]:
+    """What an account asks of a new password, for whoever is to choose one."""
+    if policy is None:
+        return [
+            f"at least {_DEFAULT_LENGTH} characters",
+            f"at least {_DEFAULT_CLASSES} of: uppercase letters, lowercase letters, numbers, symbols",
+            "not the name or the e-mail address of the account",
+        ]
+    wanted = (
+        (policy.uppercase, "an uppercase letter"),
+        (policy.lowercase, "a lowercase letter"),
+        (policy.numbers, "a number"),
+        (policy.symbols, "a symbol"),
+        (policy.reuse_prevention, f"none of your last {policy.reuse_prevention} passwords"),
+    )
+    return [f"at least {policy.minimum_length} characters", *(words for is_wanted, words in wanted if is_wanted)]

@@ -94,6 +94,23 @@ def saml(transaction: Transaction, provider_arn: str) -> SamlProvider | None:
     return SamlProvider(**values)
 
 
+def saml_of(transaction: Transaction, entity_id: str, limit: int = 10) -> list[SamlProvider]:
+    """SAML providers, of any account, whose metadata names this entity."""
+    column = tables.saml_provider.c
+    rows = transaction.all(
+        select(column.arn).where(column.entity_id == entity_id).order_by(column.created, column.arn).limit(limit)
+    )
+    found = [saml(transaction, row.arn) for row in rows]
+    return [each for each in found if each is not None]
+
+
+def saml_numbered(transaction: Transaction, uuid: str) -> SamlProvider | None:
+    """The SAML provider with this id, which its own address has."""
+    column = tables.saml_provider.c
+    row = transaction.one(select(column.arn).where(column.uuid == uuid))
+    return None if row is None else saml(transaction, row.arn)
+
+
 def saml_keys(transaction: Transaction, provider_arn: str) -> list[SamlKey]:
     """The private keys of a SAML provider, the oldest first."""
     table = tables.saml_private_key

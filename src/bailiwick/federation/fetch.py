@@ -12,9 +12,9 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -23,6 +23,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HEADERS = {"accept": "application/json", "user-agent": "bailiwick", "connection": "close"}
+_FORM = "application/x-www-form-urlencoded"
 _CHUNK = 16_384
 
 
@@ -46,8 +47,8 @@ class Fetcher:
         self._seconds = seconds
         self._limit = limit
 
-    def get(self, url: str, thumbprints: Collection[str] = ()) -> bytes:
-        """The document at `url`: https, or http on this machine alone.
+    def get(self, url: str, thumbprints: Collection[str] = (), form: Mapping[str, str] | None = None) -> bytes:
+        """The document at `url`: https, or http on this machine alone. With a `form` it is what that is answered.
 
         `thumbprints` are SHA-1 digests, in hexadecimal, of certificates to trust where no authority of the system
         vouches for the server: its own or one above it. Raises FetchError, WrongThumbprint.
@@ -68,7 +69,7 @@ class Fetcher:
             try:
                 if parts.scheme == "https":
                     connection = self._secured(connection, addresses, host, port, ends, thumbprints)
-                return self._read(connection, parts, ends)
+                return self._read(connection, parts, ends, form)
             finally:
                 connection.close()
         except ssl.SSLError as error:
@@ -147,7 +148,9 @@ class Fetcher:
                     shown = looked._sslobj  # type: ignore[attr-defined]
                 return [_der(each) for each in shown.get_unverified_chain() or ()]
 
-    def _read(self, connection: socket.socket, parts: SplitResult, ends: float) -> bytes:
+    def _read(
+        self, connection: socket.socket, parts: SplitResult, ends: float, form: Mapping[str, str] | None
+    ) -> bytes:
         """Ask, and read the answer, which must be 200 and within the limits."""
         from http.client import HTTPConnection, HTTPException
 
@@ -156,7 +159,10 @@ class Fetcher:
         connection.settimeout(_left(ends))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            asking.request("GET", path, headers=_HEADERS)
+            if form is None:
+                asking.request("GET", path, headers=_HEADERS)
+            else:
+                asking.request("POST", path, urlencode(form), {**_HEADERS, "content-type": _FORM})
             answer = asking.getresponse()
             if answer.status != 200:
                 raise FetchError(f"the answer has status {answer.status}", reached=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bailiwick.core.message import Request
 
-BELOW = ("/console/", "/signin/", "/static/")
+BELOW = ("/console/", "/signin/", "/static/", "/saml/")
 """What lies below these is a page."""
 
 EXACT = frozenset(

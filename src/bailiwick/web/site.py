@@ -5,7 +5,7 @@ It runs in a thread of the edge's pool. Whatever goes wrong becomes a page that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,8 +52,10 @@ class Refused(Exception):
 class Site:
     """The pages of one process."""
 
-    def __init__(self, pipeline: Pipeline, rooms: Sequence[Room]) -> None:
+    def __init__(self, pipeline: Pipeline, rooms: Sequence[Room], options: Mapping[str, Any] | None = None) -> None:
+        """Take what each room is told by the settings, by the room's name."""
         self.pipeline = pipeline
+        self.options = options or {}
         self.environment = pipeline.environment
         self.pages = Pages()
         for room in rooms:

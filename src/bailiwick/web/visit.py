@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from bailiwick import api
-from bailiwick.api import Caller, Environment
+from bailiwick.api import Call, Caller, Environment, Handler
 from bailiwick.core import ids
 from bailiwick.core.errors import SealError
 from bailiwick.core.message import Header, Request, Response
-from bailiwick.pipeline import Pipeline, Received
+from bailiwick.outside import People
+from bailiwick.pipeline import ANONYMOUS, Pipeline, Received
 from bailiwick.web import cookies, guard
 from bailiwick.web.browser import NOTICE, Browser
 from bailiwick.web.form import Fields
@@ -32,6 +33,13 @@ class Notice(msgspec.Struct, frozen=True):
 
     kind: str
     text: str
+
+
+class Proven(NamedTuple):
+    """A call whose caller has been proven by its input."""
+
+    call: Call
+    values: Any
 
 
 class Visit:
@@ -71,18 +79,37 @@ class Visit:
 
     # -- Acting -------------------------------------------------------------------------------------------
 
-    def call(self, service: str, operation: str, *, region: str | None = None, **members: Any) -> Any:
+    def call(
+        self,
+        service: str,
+        operation: str,
+        *,
+        region: str | None = None,
+        instead: Handler | None = None,
+        **members: Any,
+    ) -> Any:
         """Do an operation of a service as the signed-in caller; returns its typed output.
 
         The input's members have AWS's names; those that are None are not sent. The same bounds hold as for a signed
         request. Raises ApiError: AccessDenied, ValidationError, and those of the service.
         """
-        return self.call_as(self.caller, service, operation, region=region, **members)
+        return self.call_as(self.caller, service, operation, region=region, instead=instead, **members)
 
     def call_as(
-        self, caller: Caller, service: str, operation: str, *, region: str | None = None, **members: Any
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        *,
+        region: str | None = None,
+        instead: Handler | None = None,
+        **members: Any,
     ) -> Any:
-        """As `call`, for a caller whom the sign-in pages have just come to know."""
+        """As `call`, for a caller whom the sign-in pages have just come to know.
+
+        With `instead` that is done in the place of the operation's own handler, once the caller may do the
+        operation: for what the pages let people do in a way that the API does not have.
+        """
         route = self.pipeline.route(service, operation)
         if route is None:
             raise api.UnknownOperation(f"{service}:{operation} is not offered by Bailiwick.")
@@ -97,10 +124,35 @@ class Visit:
         call = self.pipeline.call(received, route, caller, typed)
         if not route.is_global:
             call.region = region or self.region
+        if instead is not None:
+            call.operation = msgspec.structs.replace(call.operation, handler=instead)
         self.pipeline.directory.usage.note(
             caller, route.service.signing_name, route.operation.name, call.region, self.now
         )
         return self.pipeline.invoke(call, typed)
+
+    def proven(self, service: str, operation: str, people: People | None = None, **members: Any) -> Proven:
+        """An operation that proves its caller by its input (a token, an assertion, a password): what is proven.
+
+        `people` stands in for the company's directory. Raises ApiError for what proves nothing.
+        """
+        route = self.pipeline.route(service, operation)
+        assert route is not None, "the sign-in pages know what STS has"
+        assert route.operation.by is not None, "it proves its caller"
+        values = {name: value for name, value in members.items() if value is not None}
+        constraints.check(route.model.model, route.model.input, values)
+        typed = msgspec.convert(values, route.input)
+        received = Received(self.request, ids.request_id(self.environment.noise), self.now, None, route)
+        call = self.pipeline.call(received, route, ANONYMOUS, typed)
+        if people is not None:
+            call.environment = msgspec.structs.replace(call.environment, people=people)
+        reading = self.pipeline.store.transaction(write=False)
+        call.caller = route.operation.by(msgspec.structs.replace(call, transaction=reading), typed)
+        return Proven(call, typed)
+
+    def done(self, proven: Proven) -> Any:
+        """The output of such an operation, once its caller is known. Raises ApiError."""
+        return self.pipeline.invoke(proven.call, proven.values)
 
     # -- Answering ----------------------------------------------------------------------------------------
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from bailiwick.core.message import Header, Response
-from bailiwick.services.signin import center, programs
+from bailiwick.core.message import Response
+from bailiwick.services.signin import (
+    center,
+    choosing,
+    company,
+    credentials,
+    factors,
+    federation,
+    oidc,
+    passwords,
+    programs,
+    saml,
+    sessions,
+)
 from bailiwick.web import cookies
 from bailiwick.web.pages import Pages
 from bailiwick.web.visit import Visit
 
 pages = Pages()
-pages.include(programs.pages)
-pages.include(center.pages)
+for each in (
+    passwords,
+    factors,
+    company,
+    choosing,
+    saml,
+    oidc,
+    federation,
+    sessions,
+    credentials,
+    programs,
+    center,
+):
+    pages.include(each.pages)
 
 _A_YEAR = 365 * 24 * 3600
-
-
-@pages.get("/signin", open=True)
-def signin(visit: Visit) -> Response:
-    """The way in."""
-    return visit.page("signin/signin.html")
 
 
 @pages.post("/signin/theme", open=True)
@@ -33,4 +51,4 @@ def theme(visit: Visit) -> Response:
 @pages.get("/robots.txt", open=True)
 def robots(visit: Visit) -> Response:
     """Nothing here is for search engines."""
-    return visit.answer(200, "text/plain; charset=utf-8", b"User-agent: *\nDisallow: /\n", (Header("vary", "*"),))
+    return visit.answer(200, "text/plain; charset=utf-8", b"User-agent: *\nDisallow: /\n")

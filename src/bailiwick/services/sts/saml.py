@@ -14,16 +14,15 @@ from typing import Any
 
 import msgspec
 import structlog
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bailiwick.api import AccessDenied, ApiError, Call, Caller, Target, Transaction
 from bailiwick.core import errors
-from bailiwick.core.assertion import saml, signature
-from bailiwick.core.assertion.saml import Assertion, Trust
+from bailiwick.core.assertion import saml
+from bailiwick.core.assertion.saml import Assertion
 from bailiwick.core.policy.question import Principal, PrincipalKind, Value
 from bailiwick.directory import providers
 from bailiwick.directory.providers import SamlKey, SamlProvider
+from bailiwick.directory.saml_trust import trust_in
 from bailiwick.services.sts import redeeming, session_policies, session_tags, shapes
 from bailiwick.services.sts.credentials import issue
 from bailiwick.services.sts.role_sessions import Trusted, begun, duration, parsed, shown, trusted, vouched_target
@@ -57,7 +56,7 @@ def subject(call: Call, request: AssumeRoleWithSAMLRequest) -> Asserted:
     try:
         response = _decoded(request.SAMLAssertion)
         provider, keys = _provider(call, request)
-        assertion = saml.verified(response, _trust(call, provider, keys, response), call.now)
+        assertion = saml.verified(response, trust_in(call.environment, provider, keys, response), call.now)
         if frozenset((request.RoleArn, provider.arn)) not in assertion.said.roles:
             raise errors.SamlForbids("it does not name the role together with the provider", check="role")
     except errors.SamlRefused as refused:
@@ -152,30 +151,6 @@ def _provider(call: Call, request: AssumeRoleWithSAMLRequest) -> tuple[SamlProvi
     if found.valid_until <= call.now:
         raise errors.SamlUnproven("the provider's metadata is not valid any more", check="metadata")
     return found, keys
-
-
-def _trust(call: Call, provider: SamlProvider, keys: list[SamlKey], response: bytes) -> Trust:
-    address = call.environment.public_url
-    is_encrypted = b"EncryptedAssertion" in response  # private keys are opened for those alone
-    return Trust(
-        entity_id=provider.entity_id,
-        keys=signature.keys_of(provider.certificates),
-        recipients=(f"{address}/saml", f"{address}/saml/acs/{provider.uuid}"),
-        private_keys=_opened(call, keys) if is_encrypted else (),
-        encrypted=provider.encryption == "Required",
-        sha1=call.environment.saml_weak_signatures,
-    )
-
-
-def _opened(call: Call, keys: list[SamlKey]) -> tuple[rsa.RSAPrivateKey, ...]:
-    opened = []
-    for key in keys:
-        pem = providers.open_key(call.environment.ring, key)
-        # Whether it is a good key was looked at when it was added.
-        loaded = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True) if pem else None
-        if isinstance(loaded, rsa.RSAPrivateKey):
-            opened.append(loaded)
-    return tuple(opened)
 
 
 def _asserted(call: Call, provider: SamlProvider, assertion: Assertion) -> Asserted:
