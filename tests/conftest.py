@@ -20,6 +20,11 @@ os.environ["AWS_DATA_PATH"] = str(Path(__file__).parents[1] / "src" / "bailiwick
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--pictures has the tests in a browser make the screens of the docs."""
+    parser.addoption("--pictures", action="store_true", help="write the screens of the docs to docs/images")
+
+
 @pytest.fixture
 def world() -> object:
     """The whole house in one process (tests/world.py)."""

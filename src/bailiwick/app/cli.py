@@ -30,6 +30,7 @@ from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
 from bailiwick.app.cli_policy import policy
+from bailiwick.app.cli_root import root
 from bailiwick.app.cli_root_key import root_key
 from bailiwick.app.cli_service import service
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, directory, say
@@ -48,7 +49,6 @@ _PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "no_args_is_help": 
 
 app = typer.Typer(help="IAM, STS and KMS on your own machines, on AWS's own wire protocols.", **_PLAIN)
 account = typer.Typer(help="The accounts of this deployment.", **_PLAIN)
-root = typer.Typer(help="The root user of an account.", **_PLAIN)
 app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
@@ -184,24 +184,6 @@ def account_list(config: Config = None, data: Data = None) -> None:
             place = organizations.of_account(transaction, each.id)
             role = "" if place is None else f"  {place.id}{' (management)' * (place.management == each.id)}"
             say(f"{each.id}  {each.name}{role}")
-
-
-@root.command("rotate-key")
-def root_rotate_key(account_id: AccountId = None, config: Config = None, data: Data = None) -> None:
-    """Give a root user a new access key. The old ones end at once; the new one is written to a file."""
-    with deployment(config, data) as (found, store):
-        number = account_id or found.deployment.account_id
-        first = number == found.deployment.account_id
-        path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{number_of(number)}")
-        written = path.with_name(f"{path.name}.new")
-        with store.transaction(write=True) as transaction:
-            if accounts.find(transaction, number) is None:
-                raise HomeError(f"there is no account {number}; `bailiwick account list` shows those that are")
-            key = home.rotate_root_key(transaction, found.deployment.environment(found.ring), number)
-            # Both keys are in a file until the commit has decided which one is right.
-            home.write_credentials(written, key, number)
-        os.replace(written, path)
-    say(f"the new root access key is in {path}")
 
 
 @app.command()
