@@ -8,7 +8,6 @@ No secret gets in: inputs and outputs pass through loggable.py.
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -17,9 +16,9 @@ from msgspec import UNSET, UnsetType
 
 from bailiwick.api import Caller
 from bailiwick.app.loggable import loggable
+from bailiwick.app.record_identity import identity_of, of_service, time_of
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.bounded import Bounded
-from bailiwick.core.formats import Session
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
@@ -128,7 +127,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     via = caller.session.via[-1] if caller is not None and caller.session is not None and caller.session.via else ""
     record = Record(
         user_identity=_identity(caller, event.access_key_id) if owner is None else _stranger(caller),
-        event_time=_time(event.time),
+        event_time=time_of(event.time),
         event_source=_source(route.service.signing_name) if route else "bailiwick.amazonaws.com",
         event_name=route.operation.name if route else "UnknownOperation",
         aws_region=event.region,
@@ -166,7 +165,7 @@ def _at_the_door(event: DoorEvent, noise: ids.Entropy) -> bytes:
     identity = identity_of(event.caller, None) if event.caller else event.identity
     record = Record(
         user_identity=msgspec.Raw(_encoder.encode(identity)),
-        event_time=_time(event.time),
+        event_time=time_of(event.time),
         event_source="signin.amazonaws.com",
         event_name=event.name,
         aws_region=event.region,
@@ -207,7 +206,7 @@ def _taken(event: Event) -> str | None:
 def _stranger(caller: Caller | None) -> msgspec.Raw:
     """Who acted on a resource of another account, as that account's record has it."""
     if caller is not None and caller.kind is _SERVICE:
-        return msgspec.Raw(_encoder.encode(_service(caller)))
+        return msgspec.Raw(_encoder.encode(of_service(caller)))
     identity = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account} if caller else {}
     return msgspec.Raw(_encoder.encode(identity))
 
@@ -232,112 +231,6 @@ def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:
     made = msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
     identities.put(id(caller), (caller, made))
     return made
-
-
-def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, Any]:
-    """The userIdentity element. Of a caller who proved nothing it says no more than the key that was named."""
-    if caller is None or caller.kind is PrincipalKind.ANONYMOUS:
-        unknown = {"type": "Unknown", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
-        if access_key_id is not None and ids.account_of(access_key_id) is not None:
-            unknown["accessKeyId"] = access_key_id
-        return unknown
-    if caller.kind is PrincipalKind.SERVICE:
-        return _service(caller)
-    if caller.kind is PrincipalKind.PROVIDER:
-        return _of_center(caller) if ":sso:::instance/" in caller.arn else _vouched_for(caller)
-    identity: dict[str, Any] = {
-        "type": _TYPES[caller.kind],
-        "principalId": caller.user_id,
-        "arn": caller.arn,
-        "accountId": caller.account,
-    }
-    if caller.access_key_id:
-        identity["accessKeyId"] = caller.access_key_id
-    if caller.name and caller.kind is PrincipalKind.USER:
-        identity["userName"] = caller.name
-    if caller.session is not None:
-        identity["sessionContext"] = _session_context(caller, caller.session)
-        if caller.session.via:
-            identity["invokedBy"] = caller.session.via[-1]
-    return identity
-
-
-_TYPES = {
-    PrincipalKind.ROOT: "Root",
-    PrincipalKind.USER: "IAMUser",
-    PrincipalKind.ROLE: "AssumedRole",
-    PrincipalKind.FEDERATED: "FederatedUser",
-}
-
-
-def _service(caller: Caller) -> dict[str, Any]:
-    """A service in its own name, with the key that it signed with, which AWS does not tell."""
-    key = {"accessKeyId": caller.access_key_id} if caller.access_key_id else {}
-    return {"type": "AWSService", **key, "invokedBy": caller.arn}
-
-
-def _vouched_for(caller: Caller) -> dict[str, Any]:
-    """Someone of an identity provider who is about to take a role; or a host, which its key vouches for."""
-    provider = caller.principal.arn
-    if provider.startswith("arn:") and ":instance/" in provider:
-        return {"type": "Instance", "principalId": caller.user_id, "arn": provider, "accountId": caller.account}
-    if ":saml-provider/" in provider:
-        subject, issuer, kind = _said(caller, "saml:sub"), _said(caller, "saml:namequalifier"), "SAMLUser"
-        principal_id = f"{issuer or provider}:{subject}"
-    elif ":ldap-provider/" in provider:
-        subject, issuer, kind = _said(caller, "ldap:dn"), provider, "LDAPUser"
-        principal_id = f"{provider}:{subject}"
-    elif ":trust-anchor/" in provider:
-        subject, issuer, kind = caller.user_id, provider, "X509Certificate"
-        principal_id = f"{provider}:{subject}"
-    else:
-        issuer, kind = provider.partition(":oidc-provider/")[2] or provider, "WebIdentityUser"
-        subject, audience = _said(caller, f"{issuer}:sub"), _said(caller, f"{issuer}:aud")
-        principal_id = ":".join(part for part in (issuer, audience, subject) if part)
-    return {
-        "type": kind,
-        "principalId": principal_id,
-        "userName": caller.name or subject or caller.user_id,
-        "identityProvider": issuer or provider,
-    }
-
-
-def _of_center(caller: Caller) -> dict[str, Any]:
-    """A person of an identity store, as CloudTrail shows her."""
-    store = _said(caller, "identitystore:identitystorearn")
-    on_behalf = {"userId": caller.user_id, "identityStoreArn": store}
-    return {"type": "IdentityCenterUser", "accountId": caller.account, "onBehalfOf": on_behalf}
-
-
-def _said(caller: Caller, key: str) -> str:
-    """What the provider said of her, by the condition key that has it."""
-    value = caller.context.get(key.lower(), "")
-    return value if isinstance(value, str) else ",".join(value)
-
-
-def _session_context(caller: Caller, session: Session) -> dict[str, Any]:
-    context: dict[str, Any] = {
-        "attributes": {
-            "creationDate": _time(session.issued),
-            "mfaAuthenticated": "true" if session.mfa is not None else "false",
-        }
-    }
-    if caller.kind in (PrincipalKind.ROLE, PrincipalKind.FEDERATED):
-        issuer = arn.parse(caller.principal.issuer_arn)
-        kind, _, name = issuer.resource.partition("/")
-        context["sessionIssuer"] = {
-            "type": {"role": "Role", "user": "IAMUser"}.get(kind, "Root"),
-            "principalId": caller.principal.unique_id,
-            "arn": caller.principal.issuer_arn,
-            "accountId": issuer.account,
-            "userName": name.rpartition("/")[2],
-        }
-    provider = session.federated_provider
-    if provider and not any(kind in provider for kind in (":saml-provider/", ":ldap-provider/")):
-        context["webIdFederationData"] = {"federatedProvider": provider, "attributes": {}}
-    if session.source_identity:
-        context["sourceIdentity"] = session.source_identity
-    return context
 
 
 @lru_cache(maxsize=4096)
@@ -409,12 +302,3 @@ def _for_whom(event: Event, caller: Caller | None) -> dict[str, Any]:
 def _first_line(text: str) -> str:
     # What follows in the message of a wrong signature is the canonical request: headers, and the token in them.
     return text.partition("\n")[0][:_MAX_TEXT]
-
-
-def _time(seconds: float) -> str:
-    return _second(int(seconds))
-
-
-@lru_cache(maxsize=256)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

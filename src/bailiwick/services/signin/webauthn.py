@@ -80,12 +80,13 @@ def to_show(visit: Visit, devices: list[Device]) -> tuple[str, State]:
 
 def shown(visit: Visit, state: State, devices: list[Device], answer: str) -> tuple[Device, int]:
     """Which device has signed, and its count. Raises NotShown."""
-    known = {AttestedCredentialData(each.public_key): each for each in devices if each.public_key}
+    known = [AttestedCredentialData(each.public_key) for each in devices if each.public_key]
     try:
         found = _read(answer)
-        credential = _server(visit.request).authenticate_complete(state, list(known), found)
+        credential = _server(visit.request).authenticate_complete(state, known, found)
         data = AuthenticatorData(_decoded(found["response"]["authenticatorData"]))
-        return known[credential], data.counter
+        signed = next(each for each in devices if each.credential_id == credential.credential_id)
+        return signed, data.counter
     except Exception as error:  # whatever the library finds wrong with a stranger's bytes
         raise NotShown(str(error)) from None
 
