@@ -27,6 +27,7 @@ from bailiwick.app.settings import Settings
 from bailiwick.app.stages import Stages
 from bailiwick.app.traces import Traced, begin
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
+from bailiwick.directory import web_sessions
 from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
@@ -127,7 +128,7 @@ class World:
 
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
-            for chore in (chore for service in services.ALL for chore in service.chores):
+            for chore in (web_sessions.sweep, *(chore for service in services.ALL for chore in service.chores)):
                 try:
                     with self.store.transaction(write=True) as transaction:
                         chore(transaction, self.environment, self.environment.now())

@@ -35,6 +35,7 @@ def show(welcome: Welcome) -> None:
     """Print it: in a frame on a terminal, else as plain lines. The last line says that the server is ready."""
     facts = [
         ("endpoint", welcome.endpoint),
+        ("console", f"{welcome.endpoint}/console (docs/signin.md)"),
         ("account", f"{welcome.account_id} ({welcome.partition}, {welcome.region})"),
         ("data", str(welcome.data) if welcome.data else "in memory, gone when the server ends"),
         ("root key", f"{welcome.credentials} (mode 0600)"),
