@@ -50,9 +50,8 @@ def main() -> None:
         texts[name].add(f"{answer.status} {answer.text.replace(token, '').replace(name, '')}")
     for name, found in seconds.items():
         cut = statistics.quantiles(found, n=20)
-        print(
-            f"  {name:7} median {statistics.median(found) * 1e3:.2f} ms, 5% {cut[0] * 1e3:.2f}, 95% {cut[-1] * 1e3:.2f}"
-        )
+        low, middle, high = (value * 1e3 for value in (cut[0], statistics.median(found), cut[-1]))
+        print(f"  {name:7} median {middle:.2f} ms, 5% {low:.2f}, 95% {high:.2f}")
     print(f"  one text for all: {texts['owner'] == texts['nobody'] and len(texts['owner']) == 1}")
 
     print(f"{count // 10} guesses at one name, as they come")

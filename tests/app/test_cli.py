@@ -22,7 +22,16 @@ from bailiwick.app import cli, home
 from bailiwick.app.home import read_credentials
 from bailiwick.app.settings import SettingsError
 from bailiwick.core.seal import KeyRing
-from bailiwick.directory import access_keys, accounts, entities, membership, organization_tables, tables
+from bailiwick.directory import (
+    access_keys,
+    accounts,
+    entities,
+    membership,
+    mfa,
+    organization_tables,
+    passwords,
+    tables,
+)
 from bailiwick.directory.entities import AccessKey, record
 from bailiwick.directory.organizations import Node, Organization
 from bailiwick.store import Store
@@ -301,3 +310,55 @@ def test_doctor_without_a_deployment(run_it: Command, tmp_path: Path) -> None:
 def test_typer_takes_the_flags_of_the_table() -> None:
     told = CliRunner().invoke(cli.app, ["serve", "--port", "x", "--no-ephemeral"])
     assert isinstance(told.exception, SettingsError)
+
+
+def test_root_gets_an_address_and_a_password(run_it: Command, tmp_path: Path) -> None:
+    run_it("init", "--account-id", "123456789012")
+    status, out, _ = run_it("root", "reset-password", "--password-file", "-", text="Correct-Horse-1\n")
+    assert (status, "set-email" in out) == (0, True)
+    assert run_it("root", "set-email", "root@example.org")[0] == 0
+    with closing(Store(tmp_path / "data")) as store, store.transaction() as transaction:
+        found = accounts.find(transaction, "123456789012")
+        assert found is not None
+        assert found.email == "root@example.org"
+        assert passwords.verify(transaction, found.id, "Correct-Horse-1", time.time()) is passwords.Outcome.OK
+    assert run_it("root", "reset-password", "--password-file", "-", text="Another-Horse-2\n")[0] == 0
+    with closing(Store(tmp_path / "data")) as store, store.transaction() as transaction:
+        assert passwords.verify(transaction, "123456789012", "Another-Horse-2", time.time()) is passwords.Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "told"),
+    [
+        (("reset-password", "--password-file", "-"), "short\n", "minimum length"),
+        (("reset-password", "--password-file", "-"), "\n", "empty"),
+        (("set-email", "nobody"), "", "no e-mail address"),
+        (("set-email", "a@b.example", "--account-id", "999999999999"), "", "no account 999999999999"),
+        (("deactivate-mfa",), "", "no such device"),
+    ],
+)
+def test_what_root_is_refused(run_it: Command, arguments: tuple[str, ...], text: str, told: str) -> None:
+    run_it("init", "--account-id", "123456789012")
+    status, _, error = run_it("root", *arguments, text=text)
+    assert status in (1, 2)
+    assert told in error
+
+
+def test_an_address_is_of_one_root_user(run_it: Command) -> None:
+    run_it("init", "--account-id", "123456789012")
+    run_it("account", "create", "other", "--account-id", "210987654321")
+    assert run_it("root", "set-email", "root@example.org")[0] == 0
+    status, _, error = run_it("root", "set-email", "Root@Example.org", "--account-id", "210987654321")
+    assert (status, "another account" in error) == (1, True)
+
+
+def test_lost_devices_are_taken_away(run_it: Command, tmp_path: Path) -> None:
+    run_it("init", "--account-id", "123456789012")
+    serial = "arn:aws:iam::123456789012:u2f/root/key-ABC"
+    with closing(Store(tmp_path / "data")) as store, store.transaction(write=True) as transaction:
+        mfa.enrol_fido(
+            transaction, mfa.Device(serial, "123456789012", mfa.FIDO, 1.0, "123456789012", 1.0, credential_id=b"a")
+        )
+    assert serial in run_it("root", "deactivate-mfa")[1]
+    with closing(Store(tmp_path / "data")) as store, store.transaction() as transaction:
+        assert mfa.devices_of(transaction, "123456789012") == []
