@@ -26,9 +26,9 @@ HOST = "bailiwick.test"
 
 
 def site_of(world: World) -> Site:
-    """The pages of a world, made once."""
+    """The pages of a world, made once, with its `options` if it has any."""
     if not hasattr(world, "site"):
-        world.site = make(world.pipeline)  # type: ignore[attr-defined]
+        world.site = make(world.pipeline, getattr(world, "options", None))  # type: ignore[attr-defined]
     return world.site  # type: ignore[attr-defined]
 
 

@@ -13,6 +13,7 @@ import json
 import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -39,6 +40,9 @@ _COOKIE, _PURPOSE, _SECONDS = "oidc", "signin-oidc", 600
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _LONGEST_TOKEN = 20_000
 _CALLBACK = "/signin/oidc/callback"
+_KEPT_SECONDS = 300.0
+
+_documents: WeakKeyDictionary[Fetcher, dict[str, tuple[float, dict[str, Any]]]] = WeakKeyDictionary()
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True):
@@ -165,13 +169,24 @@ def _begun(visit: Visit) -> Begun | None:
 
 def _endpoint(visit: Visit, provider: Oidc, name: str) -> str:
     """One of the provider's addresses, from its discovery document. Raises Trouble."""
-    found = _asked(visit, provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+    found = _discovered(visit, provider)
     where = found.get(name)
     if found.get("issuer") != provider.issuer or not isinstance(where, str) or not where.isascii():
         raise Trouble(f"its discovery document is of another issuer, or has no {name}")
     if urlsplit(where).scheme != urlsplit(provider.issuer).scheme and urlsplit(where).scheme != "https":
         raise Trouble(f"its {name} is not https")
     return where
+
+
+def _discovered(visit: Visit, provider: Oidc) -> dict[str, Any]:
+    """The provider's discovery document, asked for every few minutes: strangers must not have it asked for at will."""
+    fetcher: Fetcher = visit.site.options["fetcher"]
+    known = _documents.setdefault(fetcher, {})
+    until, found = known.get(provider.issuer, (0.0, {}))
+    if until <= visit.now:
+        found = _asked(visit, provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+        known[provider.issuer] = (visit.now + _KEPT_SECONDS, found)
+    return found
 
 
 def _redeemed(visit: Visit, provider: Oidc, begun: Begun, code: str) -> str:
