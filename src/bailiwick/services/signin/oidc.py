@@ -179,7 +179,7 @@ def _endpoint(visit: Visit, provider: Oidc, name: str) -> str:
 
 
 def _discovered(visit: Visit, provider: Oidc) -> dict[str, Any]:
-    """The provider's discovery document, asked for every few minutes: strangers must not have it asked for at will."""
+    """The provider's discovery document, asked for every few minutes, not whenever a stranger wants."""
     fetcher: Fetcher = visit.site.options["fetcher"]
     known = _documents.setdefault(fetcher, {})
     until, found = known.get(provider.issuer, (0.0, {}))
