@@ -79,21 +79,13 @@ class Visit:
 
     # -- Acting -------------------------------------------------------------------------------------------
 
-    def call(
-        self,
-        service: str,
-        operation: str,
-        *,
-        region: str | None = None,
-        instead: Handler | None = None,
-        **members: Any,
-    ) -> Any:
+    def call(self, service: str, operation: str, *, region: str | None = None, **members: Any) -> Any:
         """Do an operation of a service as the signed-in caller; returns its typed output.
 
         The input's members have AWS's names; those that are None are not sent. The same bounds hold as for a signed
         request. Raises ApiError: AccessDenied, ValidationError, and those of the service.
         """
-        return self.call_as(self.caller, service, operation, region=region, instead=instead, **members)
+        return self.call_as(self.caller, service, operation, region=region, **members)
 
     def call_as(
         self,

@@ -215,7 +215,8 @@ def _enable(visit: Visit, device: Device) -> None:
             raise AccessDenied("This passkey or security key is registered already.") from None
 
     none = "000000"  # what the operation asks for; the browser has proven more than a code could
-    visit.call(
+    visit.call_as(
+        visit.caller,
         "iam",
         "EnableMFADevice",
         instead=enable,
