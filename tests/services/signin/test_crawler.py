@@ -61,7 +61,8 @@ def test_who_may_only_read_changes_nothing(world: World, policy: str) -> None:
             if form["method"] == "post" and form["action"] not in ("/signin/out", "/signin/sessions/end"):
                 _send(person, page, form)
     done = [each for each in world.events[before:] if each.route is not None and each.route.operation.writes]
-    assert [each.route.operation.name for each in done if each.error is None and each.route] == []
+    names = {each.route.operation.name for each in done if each.error is None and each.route}
+    assert names <= {"GenerateCredentialReport"}  # which AWS has among what ReadOnlyAccess may do
     assert any(each.error is not None for each in done), "nothing was even tried"
 
 
