@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "images"
+_DOCUMENTS = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
 _AXE = Path(__file__).parent / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 _SECONDS = 15
 _NARROW, _WIDE = {"width": 360, "height": 740}, {"width": 1180, "height": 760}
@@ -50,7 +51,8 @@ class Tab:
     def __init__(self, browser: Any, endpoint: str, pictures: bool = False, **options: Any) -> None:
         self.endpoint = endpoint
         self.pictures = pictures
-        self.context = browser.new_context(base_url=endpoint, viewport=_WIDE, locale="en-US", **options)
+        options = {"viewport": _WIDE, "locale": "en-US", "reduced_motion": "reduce", **options}
+        self.context = browser.new_context(base_url=endpoint, **options)  # no color is seen on its way to another
         self.context.set_default_timeout(_SECONDS * 1000)
         self.page = self.context.new_page()
         self.troubles: list[str] = []
@@ -106,8 +108,8 @@ class Tab:
 
     def looks_good(self, picture: str = "", *, dark: bool = False) -> None:
         """No accessibility finding, nothing wider than a narrow screen, no trouble in the console."""
-        assert self.troubles == []
-        assert self.findings() == []
+        assert not self.troubles, self.troubles
+        self._is_accessible()
         self.page.set_viewport_size(_NARROW)
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= _NARROW["width"], f"{self.path} is {wide} px wide on a screen of {_NARROW['width']}"
@@ -120,8 +122,12 @@ class Tab:
             self._picture(f"{picture}-dark")
         if dark or (picture and self.pictures):
             self.page.emulate_media(color_scheme="dark")
-            assert self.findings() == []
+            self._is_accessible()
             self.page.emulate_media(color_scheme="light")
+
+    def _is_accessible(self) -> None:
+        found = self.findings()
+        assert not found, f"{self.path}: {found}"
 
     def findings(self) -> list[str]:
         """What axe finds wrong with the page; nothing where axe is not installed."""
@@ -132,6 +138,9 @@ class Tab:
         return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found]
 
     def _picture(self, name: str) -> None:
+        """One that a document shows; no others are kept."""
+        if not any(f"images/{name}.png" in document.read_text("utf-8") for document in _DOCUMENTS):
+            return
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(PICTURES / f"{name}.png"), animations="disabled")
 

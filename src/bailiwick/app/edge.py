@@ -94,6 +94,8 @@ class Edge:
         self._pipeline = pipeline
         self._max_body = max_body
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        # Of their own, so that strangers who guess passwords do not keep calls waiting; begun with the first page.
+        self._visits = ThreadPoolExecutor(threads, thread_name_prefix="page")
         self._own = own or {}
         self._pages = pages
         self._gate = gate or _Open()
@@ -106,6 +108,7 @@ class Edge:
     def close(self) -> None:
         """End the threads, once what they do is done."""
         self._pool.shutdown()
+        self._visits.shutdown()
         self.ready.close()
 
     def samples(self) -> Iterator[Sample]:
@@ -127,7 +130,7 @@ class Edge:
             if own:
                 return self._pool.submit(own, request)
             if self._pages is not None and is_page(request):
-                return self._pool.submit(self._gated, self._pages, request)
+                return self._visits.submit(self._gated, self._pages, request)
             if self._gate.shut:
                 return self._pool.submit(self._gated, self._pipeline.handle, request)
             pipeline = self._next()

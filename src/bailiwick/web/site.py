@@ -79,6 +79,8 @@ class Site:
         )
         made.globals["static"] = self.static.url
         made.filters.update(templating.FILTERS)
+        # What pages of every room stand in for whoever is signed in: the console's, if there is one.
+        made.globals["frame"] = made.select_template([*(f"{room.name}/page.html" for room in rooms), "base.html"])
         return made
 
     def render(self, template: str, **context: Any) -> str:
