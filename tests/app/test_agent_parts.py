@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -16,14 +17,16 @@ from hypothesis import strategies as st
 
 from bailiwick.app.agent import command, programs, state
 from bailiwick.app.agent.client import Client
-from bailiwick.app.agent.front import _is_ours
+from bailiwick.app.agent.front import Connection, Front, _is_ours
 from bailiwick.app.agent.keeper import Backoff
 from bailiwick.app.agent.notify import Notifier
 from bailiwick.app.agent.programs import Mapping, Peer, Program, profile_for
 from bailiwick.app.agent.state import AgentError, Folder, Joined, new_key, public_key, secret_of
 from bailiwick.app.agent.tokens import LONGEST, Tokens, seconds_of
+from bailiwick.app.agent.web import Answer, Question
 from bailiwick.core import host_proof
 from bailiwick.core.errors import HostUnproven
+from bailiwick.core.message import Header, Request
 
 TOKENS = Tokens(b"s" * 32, "i-0123456789abcdef0")
 
@@ -237,3 +240,86 @@ def test_a_client_wants_no_secret_in_plain_text() -> None:
             Client(endpoint, key)
     Client("http://127.0.0.1:4577", key)
     assert "secret" not in repr(state.Credentials("", "", "", "ASIA", "secret", "", 0, 0))
+
+
+# -- What comes over the wire -------------------------------------------------------------------------------
+
+
+class Pretended(asyncio.Transport):
+    """A connection of a program that writes whatever it likes."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.written, self.closed = b"", False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+_LINES = st.sampled_from(
+    [
+        *(
+            "GET /latest/meta-data/ HTTP/1.1",
+            "PUT /latest/api/token HTTP/1.1",
+            "GET /%ff%00/../ HTTP/1.0",
+            "HEAD * X",
+        ),
+        *(
+            "Host: localhost",
+            "Host: \xff",
+            "Content-Length: 5",
+            "Content-Length: 99999",
+            "Transfer-Encoding: chunked",
+        ),
+        *(
+            "X-aws-ec2-metadata-token: \xe9",
+            "X-aws-ec2-metadata-token-ttl-seconds: 60",
+            "Upgrade: h2c",
+            "",
+            "5",
+            "0",
+        ),
+        *("Connection: Upgrade, HTTP2-Settings", "Authorization: \x80", "Expect: 100-continue"),
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(_LINES, st.text(st.characters(max_codepoint=255), max_size=20)), max_size=20), st.booleans()
+)
+def test_whatever_is_sent_is_answered_or_hung_up_on(lines: list[str], whole: bool) -> None:
+    async def answered(asked: Question, own: str) -> Answer:
+        raise ValueError(asked.path)  # the worst that may happen behind it
+
+    async def run() -> Pretended:
+        front: Any = Front(*((None,) * 3))  # type: ignore[arg-type]  # nothing of it is reached
+        front.answer = answered
+        connection, transport = Connection(front), Pretended()
+        connection.connection_made(transport)
+        sent = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        for part in [sent] if whole else [sent[place : place + 7] for place in range(0, len(sent), 7)]:
+            if not transport.closed:
+                connection.data_received(part)
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        connection.connection_lost(None)
+        return transport
+
+    written = asyncio.run(run()).written
+    assert written == b"" or written.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 503 "))
+
+
+@given(st.dictionaries(st.sampled_from(host_proof.HEADERS), st.text(max_size=80)), st.binary(max_size=20))
+def test_whatever_a_stranger_sends_proves_nothing(headers: dict[str, str], body: bytes) -> None:
+    request = Request("POST", "/", "", tuple(Header(*each) for each in headers.items()), body)
+    with contextlib.suppress(HostUnproven):
+        signed = host_proof.read(request, 1_800_000_000.0)
+        host_proof.verify(host_proof.public_key(public_key(new_key("ed25519"))), signed.proof, signed.text)
+        raise AssertionError("this was proven")

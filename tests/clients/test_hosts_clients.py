@@ -42,7 +42,14 @@ class Agent:
 
     def join(self) -> str:
         self.folder.mkdir()
-        token = bailiwick("instance", "join-token", "create", "--data", str(self.server.data), "--profile", "web")
+        token = bailiwick(
+            "instance",
+            "join-token",
+            "create",
+            "--data",
+            str(self.server.data),
+            *("--profile", "web", "--further", "batch"),
+        )
         (self.folder / "token").write_text(token)
         (self.folder / "token").chmod(0o600)
         where = ("--state", str(self.folder / "state"), "--endpoint", self.server.endpoint)
@@ -95,26 +102,50 @@ def bailiwick(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def key(server: ServerProcess) -> str:
-    """A KMS key with which the role `web` may encrypt, and do nothing else."""
-    iam, made = server.client("iam"), server.client("kms").create_key()["KeyMetadata"]["Arn"]
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for all of these programs."""
+    running = ServerProcess(tmp_path_factory.mktemp("server") / "data").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def key(shared: ServerProcess) -> str:
+    """A KMS key with which the role `web` may encrypt, and do nothing else; `batch` may not even that."""
+    iam, made = shared.client("iam"), shared.client("kms").create_key()["KeyMetadata"]["Arn"]
     trust = json.dumps({"Version": "2012-10-17", "Statement": TRUST})
-    iam.create_role(RoleName="web", AssumeRolePolicyDocument=trust)
+    for name in ("web", "batch"):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        iam.create_instance_profile(InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     statement = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": made}
     document = json.dumps({"Version": "2012-10-17", "Statement": statement})
     iam.put_role_policy(RoleName="web", PolicyName="p", PolicyDocument=document)
-    iam.create_instance_profile(InstanceProfileName="web")
-    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
     return str(made)
 
 
-@pytest.fixture
-def agent(server: ServerProcess, key: str, tmp_path: Path) -> Iterator[Agent]:
-    made = Agent(server, tmp_path / "host")
+MAPPING = """
+default = "none"
+[[program]]
+user = "nobody"
+profile = "batch"
+
+[[program]]
+user = {user}
+profile = "main"
+
+[[container]]
+path = "/v2/credentials/app"
+token_file = "{token_file}"
+"""
+
+
+@pytest.fixture(scope="module")
+def agent(shared: ServerProcess, key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    made = Agent(shared, tmp_path_factory.mktemp("agent") / "host")
     made.join()
-    token_file = tmp_path / "host" / "container-token"
-    made.start(f'[[container]]\npath = "/v2/credentials/app"\ntoken_file = "{token_file}"\n')
+    made.start(MAPPING.format(user=os.geteuid(), token_file=made.folder / "container-token"))
     yield made
     made.stop()
 
@@ -140,45 +171,6 @@ def variables(agent: Agent, way: str) -> dict[str, str]:
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.endpoint}/v2/credentials/app",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(agent.folder / "container-token"),
     }
-
-
-@pytest.mark.parametrize("way", ["metadata", "container"])
-def test_boto3_gets_and_renews(
-    agent: Agent, key: str, way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in variables(agent, way).items():
-        monkeypatch.setenv(name, value)
-    core = botocore.session.Session()
-    session = boto3.Session(botocore_session=core)
-    kms, credentials = session.client("kms"), core.get_credentials()
-    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
-    with pytest.raises(ClientError, match="AccessDeniedException"):
-        kms.list_keys()
-    first = credentials.access_key
-    # The operator ends what was given: the agent gets new credentials within its poll, and boto3 when it is due.
-    (host,) = agent.server.client("ec2").describe_instances()["Reservations"]
-    bailiwick(
-        *("instance", "revoke-credentials", host["Instances"][0]["InstanceId"]),
-        *("--data", str(agent.server.data)),
-    )
-    with pytest.raises(ClientError, match="ExpiredToken"):
-        kms.encrypt(KeyId=key, Plaintext=b"x")
-    deadline = time.monotonic() + 20
-    while _renewed(credentials) in (None, first):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # until the agent has asked again
-    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
-
-
-def _renewed(credentials: Any) -> str | None:
-    """The key after a renewal that is due; None while there is none."""
-    credentials._expiry_time = credentials._time_fetcher()  # as if time had passed
-    try:
-        return str(credentials.access_key)
-    except CredentialRetrievalError:
-        return None
 
 
 @pytest.mark.parametrize("way", ["metadata", "container"])
@@ -240,3 +232,61 @@ def test_the_walk_of_the_document(server: ServerProcess, tmp_path: Path) -> None
     for (commands, expected), output in zip(blocks, outputs, strict=True):
         for line in expected.splitlines():
             assert shown_in(line, output), f"{commands}\n--- printed ---\n{output}\n--- lacks ---\n{line}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a program of another user wants root")
+def test_a_program_of_another_user_gets_another_role(agent: Agent) -> None:
+    def role(user: str | None) -> str:
+        token = (
+            "-X",
+            "PUT",
+            "-H",
+            "X-aws-ec2-metadata-token-ttl-seconds: 60",
+            f"{agent.endpoint}/latest/api/token",
+        )
+        path = f"{agent.endpoint}/latest/meta-data/iam/security-credentials/"
+        shown = subprocess.run(["curl", "-s", *token], capture_output=True, text=True, check=True).stdout
+        command = ["curl", "-s", "-H", f"X-aws-ec2-metadata-token: {shown}", path]
+        return subprocess.run(command, capture_output=True, text=True, check=True, user=user).stdout
+
+    assert (role(None), role("nobody")) == ("web", "batch")
+    assert "404 - Not Found" in role("daemon")
+
+
+@pytest.mark.parametrize("way", ["metadata", "container"])
+def test_boto3_gets_and_renews(
+    agent: Agent, key: str, way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables(agent, way).items():
+        monkeypatch.setenv(name, value)
+    core = botocore.session.Session()
+    session = boto3.Session(botocore_session=core)
+    kms, credentials = session.client("kms"), core.get_credentials()
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        kms.list_keys()
+    first = credentials.access_key
+    # The operator ends what was given: the agent gets new credentials within its poll, and boto3 when it is due.
+    (host,) = agent.server.client("ec2").describe_instances()["Reservations"]
+    bailiwick(
+        *("instance", "revoke-credentials", host["Instances"][0]["InstanceId"]),
+        *("--data", str(agent.server.data)),
+    )
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    deadline = time.monotonic() + 20
+    while _renewed(credentials) in (None, first):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # until the agent has asked again
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+
+
+def _renewed(credentials: Any) -> str | None:
+    """The key after a renewal that is due; None while there is none."""
+    credentials._expiry_time = credentials._time_fetcher()  # as if time had passed
+    try:
+        return str(credentials.access_key)
+    except CredentialRetrievalError:
+        return None

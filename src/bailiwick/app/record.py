@@ -75,11 +75,14 @@ _encoder = msgspec.json.Encoder()
 _TOLD = frozenset(
     (
         *("AssumeRole", "AssumeRoleWithLDAPIdentity", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"),
-        "AssumeRoot",
+        *("AssumeRoot", "GetInstanceCredentials"),
         *("GetFederationToken", "GetForwardAccessSession", "GetSessionToken"),
     )
 )
 
+
+# Reads that write no more than that they happened.
+_BOOKKEEPING = frozenset(("GetInstance", "GetInstanceCredentials", "GetInstanceDocument"))
 
 _PROVIDER, _ANONYMOUS, _SERVICE = PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE
 _OF_NO_ACCOUNT = (_PROVIDER, _ANONYMOUS, _SERVICE)
@@ -118,7 +121,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     if isinstance(event, DoorEvent):
         return _at_the_door(event, noise)
     route, caller, error = event.route, event.caller, event.error
-    changes = route is not None and route.operation.writes
+    changes = route is not None and route.operation.writes and route.operation.name not in _BOOKKEEPING
     if owner is not None or caller is None:
         recipient = owner
     else:

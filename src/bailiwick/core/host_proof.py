@@ -32,6 +32,7 @@ HOST, TIME, NONCE, PROOF, CERTIFICATE_PROOF = (
     *("x-bailiwick-host", "x-bailiwick-time", "x-bailiwick-nonce", "x-bailiwick-proof"),
     "x-bailiwick-certificate-proof",
 )
+HEADERS = (HOST, TIME, NONCE, PROOF, CERTIFICATE_PROOF)
 WINDOW = 300
 """Seconds by which the clocks of host and server may differ."""
 
@@ -55,7 +56,7 @@ class Signed(NamedTuple):
 
 def read(request: Request, now: float) -> Signed:
     """What a request says of itself. Raises HostUnproven for what is missing, malformed, or of another time."""
-    for name in (HOST, TIME, NONCE, PROOF, CERTIFICATE_PROOF, "host", "x-amz-target"):
+    for name in (*HEADERS, "host", "x-amz-target"):
         if len(request.all(name)) > 1:
             raise HostUnproven(f"The request has more than one {name} header.")
     fields = request.fields

@@ -81,6 +81,21 @@ def test_a_token_is_in_no_record(world: World) -> None:
     assert record["responseElements"]["instance"]["instanceId"] == record["userIdentity"]["principalId"]
 
 
+def test_what_the_trail_says_of_a_host(world: World) -> None:
+    role_in_profile(world)
+    host = joined(world, profile="web")
+    host.ask("GetInstance")
+    told = host.ask("GetInstanceCredentials")["Credentials"]
+    asked, taken, given = (json.loads(record_of(event, world.environment.noise)) for event in world.events[-3:])
+    assert (asked["eventName"], asked["readOnly"], asked["responseElements"]) == ("GetInstance", True, None)
+    assert taken["userIdentity"] == {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}
+    assert taken["requestParameters"]["instanceId"] == host.id
+    assert taken["bailiwick"]["sourceArn"] == given["userIdentity"]["arn"]
+    assert given["responseElements"]["credentials"]["accessKeyId"] == told["AccessKeyId"]
+    for secret in (told["SecretAccessKey"], told["SessionToken"]):
+        assert secret not in json.dumps([asked, taken, given])
+
+
 class Ca:
     """A company's certificate authority."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from bailiwick.app.agent.metadata import Metadata
 from bailiwick.app.agent.programs import NONE, Mapping, Peer
 from bailiwick.app.agent.state import AgentError
 from bailiwick.app.agent.web import Answer, Named, Question, refused
+
+log = logging.getLogger("bailiwick.agent")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -197,7 +200,11 @@ class Connection(asyncio.Protocol):
             if asked is None or peer is None:
                 self._write(refused(400), last=True)
                 break
-            answer = await self._front.answer(asked, peer.own_address)
+            try:
+                answer = await self._front.answer(asked, peer.own_address)
+            except Exception:
+                log.exception("a request could not be answered")
+                answer = refused(503)
             self._write(answer, last=not lasts, head=asked.method == "HEAD")
         self._work = None
         self._wait()
