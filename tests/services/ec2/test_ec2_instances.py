@@ -22,6 +22,14 @@ def world() -> World:
     return made
 
 
+@pytest.fixture(scope="module")
+def common() -> World:
+    """A world for tests that leave it as it is, but for hosts and users of their own."""
+    made = World()
+    role_in_profile(made)
+    return made
+
+
 def code(call: Callable[[], Any]) -> str:
     with pytest.raises(ClientError) as caught:
         call()
@@ -30,13 +38,13 @@ def code(call: Callable[[], Any]) -> str:
 
 def user(world: World, *statements: dict[str, Any]) -> Any:
     """An EC2 client of a user with these statements."""
-    iam = world.client("iam")
-    iam.create_user(UserName="u")
+    iam, name = world.client("iam"), f"u{len(world.events)}"
+    iam.create_user(UserName=name)
     document = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **each} for each in statements]}
     )
-    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=document)
-    return world.client("ec2", world.keys_of("u"))
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+    return world.client("ec2", world.keys_of(name))
 
 
 def test_instances_as_boto3_shows_them(world: World) -> None:
@@ -126,8 +134,8 @@ def test_the_life_of_an_association(world: World) -> None:
         {"Arn": "x"},
     ],
 )
-def test_profiles_that_there_are_not(world: World, specified: dict[str, str]) -> None:
-    host, ec2 = joined(world), world.client("ec2")
+def test_profiles_that_there_are_not(common: World, specified: dict[str, str]) -> None:
+    host, ec2 = joined(common), common.client("ec2")
     asked = {"IamInstanceProfile": specified, "InstanceId": host.id}
     with pytest.raises(ClientError, match="iamInstanceProfile.*is invalid") as caught:
         ec2.associate_iam_instance_profile(**asked)
@@ -144,11 +152,11 @@ def test_profiles_that_there_are_not(world: World, specified: dict[str, str]) ->
         (None, False),
     ],
 )
-def test_whoever_gives_a_profile_passes_its_role(world: World, condition: Any, let_in: bool) -> None:
-    host = joined(world)
+def test_whoever_gives_a_profile_passes_its_role(common: World, condition: Any, let_in: bool) -> None:
+    host = joined(common)
     passing = {"Action": "iam:PassRole", "Resource": f"arn:aws:iam::{ACCOUNT}:role/web", "Condition": condition}
     ec2 = user(
-        world, {"Action": "ec2:AssociateIamInstanceProfile", "Resource": "*"}, *([passing] if condition else [])
+        common, {"Action": "ec2:AssociateIamInstanceProfile", "Resource": "*"}, *([passing] if condition else [])
     )
     asked = {"IamInstanceProfile": {"Name": "web"}, "InstanceId": host.id}
     if let_in:
@@ -160,7 +168,7 @@ def test_whoever_gives_a_profile_passes_its_role(world: World, condition: Any, l
         assert told["Code"] == "UnauthorizedOperation"
         assert told["Message"].startswith("You are not authorized to perform this operation. User: arn:")
         encoded = told["Message"].rpartition("Encoded authorization failure message: ")[2]
-        decoded = world.client("sts").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"]
+        decoded = common.client("sts").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"]
         assert json.loads(decoded)["context"]["action"] == "iam:PassRole"
 
 
@@ -176,10 +184,10 @@ def test_whoever_gives_a_profile_passes_its_role(world: World, condition: Any, l
         ({"NumericLessThan": {"ec2:MetadataHttpPutResponseHopLimit": "2"}}, True),
     ],
 )
-def test_condition_keys_of_an_instance(world: World, condition: Any, let_in: bool) -> None:
-    host = joined(world, profile="web", tags={"team": "a"})
+def test_condition_keys_of_an_instance(common: World, condition: Any, let_in: bool) -> None:
+    host = joined(common, profile="web", tags={"team": "a"})
     arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{host.id}"
-    ec2 = user(world, {"Action": "ec2:ModifyInstanceMetadataOptions", "Resource": arn, "Condition": condition})
+    ec2 = user(common, {"Action": "ec2:ModifyInstanceMetadataOptions", "Resource": arn, "Condition": condition})
     asked = {"InstanceId": host.id, "HttpTokens": "required"}
     if let_in:
         assert code(lambda: ec2.modify_instance_metadata_options(**asked, DryRun=True)) == "DryRunOperation"
