@@ -22,10 +22,13 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from bailiwick.core.bounded import Bounded
 
 MESSAGES = 1 << 20
 MAX_CONTEXT_BYTES = 8192
@@ -33,6 +36,7 @@ _PREFIX = b"BWKC\x01\x01"
 _SINGLE, _MULTI = b"\x00", b"\x01"
 _MRK = "mrk-"
 _HEADER = 89
+_ORIGIN = 61
 _SALT, _NONCE, _TAG = 16, 12, 16
 _NO_CONTEXT = bytes(2)
 
@@ -94,25 +98,46 @@ class Sealing:
 
 def read(blob: bytes) -> Origin:
     """What a ciphertext says of its origin; nothing is authenticated yet. Raises BadCiphertext."""
-    flags = blob[6:7]
-    if len(blob) < _HEADER + _TAG or not blob.startswith(_PREFIX) or flags not in (_SINGLE, _MULTI):
+    if len(blob) < _HEADER + _TAG:
         raise BadCiphertext
-    account = int.from_bytes(blob[7:13], "big")
+    return _origin(blob[:_ORIGIN])
+
+
+@lru_cache(maxsize=4096)
+def _origin(start: bytes) -> Origin:
+    """The origin in a header's beginning: that of one key and material is always the same."""
+    flags = start[6:7]
+    if not start.startswith(_PREFIX) or flags not in (_SINGLE, _MULTI):
+        raise BadCiphertext
+    account = int.from_bytes(start[7:13], "big")
     if account >= 10**12:
         raise BadCiphertext
-    key_id = _MRK + blob[13:29].hex() if flags == _MULTI else str(uuid.UUID(bytes=blob[13:29]))
-    return Origin(f"{account:012d}", key_id, blob[29:61].hex())
+    key_id = _MRK + start[13:29].hex() if flags == _MULTI else str(uuid.UUID(bytes=start[13:29]))
+    return Origin(f"{account:012d}", key_id, start[29:].hex())
 
 
-def open_blob(material: bytes, blob: bytes, context: Mapping[str, str] | None) -> bytes:
-    """Decrypt what `seal` made with this material and context. Raises BadCiphertext for anything else."""
+Ciphers = Bounded[bytes, AESGCM]
+"""Ciphers of one key by what their message key follows from: the key's id, the material's and the salt."""
+
+
+def open_blob(
+    material: bytes, blob: bytes, context: Mapping[str, str] | None, ciphers: Ciphers | None = None
+) -> bytes:
+    """Decrypt what `seal` made with this material and context. Raises BadCiphertext for anything else.
+
+    `ciphers` is a memory of the key whose material it is: a salt serves many ciphertexts.
+    """
     read(blob)
-    header, nonce = blob[:_HEADER], blob[77:_HEADER]
+    header = blob[:_HEADER]
+    known = None if ciphers is None else ciphers.get(header[13:77])
+    cipher = known or AESGCM(_message_key(material, header))
     try:
-        additional = header + canonical(context)
-        return AESGCM(_message_key(material, header)).decrypt(nonce, blob[_HEADER:], additional)
+        plaintext = cipher.decrypt(header[77:], blob[_HEADER:], header + canonical(context))
     except (InvalidTag, ValueError):
         raise BadCiphertext from None
+    if known is None and ciphers is not None:
+        ciphers.put(header[13:77], cipher)  # only now: what does not open drives nothing out
+    return plaintext
 
 
 def canonical(context: Mapping[str, str] | None) -> bytes:

@@ -114,4 +114,4 @@ def _opened(key: Key, blob: bytes, context: Context) -> tuple[bytes, str]:
     material = key.materials.get(origin.material_id)
     if material is None or origin.key_id != key.id:
         raise BadCiphertext
-    return ciphertext.open_blob(material, blob, context), origin.material_id
+    return ciphertext.open_blob(material, blob, context, key.ciphers), origin.material_id

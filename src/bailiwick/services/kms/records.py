@@ -18,7 +18,7 @@ from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
 from bailiwick.core.seal import KeyRing
 from bailiwick.services.kms import material, specs, tables
-from bailiwick.services.kms.ciphertext import Origin, Sealing
+from bailiwick.services.kms.ciphertext import Ciphers, Origin, Sealing
 from bailiwick.services.kms.material import Private
 
 ENABLED = "Enabled"
@@ -30,12 +30,14 @@ EXPIRES, LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 CURRENT, NON_CURRENT, PENDING_ROTATION = "CURRENT", "NON_CURRENT", "PENDING_ROTATION"
 _PURPOSE = "kms-material"
+_SALTS = 8  # whose ciphers are kept with a key: each process that encrypts goes on with one for long
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A KMS key. `materials` are secret, by id; its repr shows none of them.
 
-    `sealing` is what a symmetric key encrypts with, `private` the private key of one that has a public half.
+    `sealing` is what a symmetric key encrypts with, `private` the private key of one that has a public half;
+    `ciphers` are those with which a symmetric key has decrypted of late.
     """
 
     arn: str
@@ -64,11 +66,13 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     expires: float | None = None  # when the first of its imported materials does
     sealing: Sealing | None = None
     private: Private | None = None
+    ciphers: Ciphers | None = None
 
     @property
     def weight(self) -> int:
         """About how many bytes it holds."""
-        return 5_000 + self.layer.weight + 500 * len(self.materials)
+        opened = 500 * _SALTS if self.ciphers is not None else 0
+        return 5_000 + self.layer.weight + 500 * len(self.materials) + opened
 
     def __repr__(self) -> str:
         return f"Key({self.arn}, {self.state})"
@@ -181,7 +185,8 @@ def _ready(row: Row[Any], current: bytes | None) -> dict[str, Any]:
     if current is None:
         return {}
     if specs.is_symmetric(row.spec):
-        return {"sealing": Sealing(current, Origin(row.account, row.id, row.material))}
+        sealing = Sealing(current, Origin(row.account, row.id, row.material))
+        return {"sealing": sealing, "ciphers": Ciphers(_SALTS)}
     return {"private": material.private(current)} if specs.has_public_key(row.spec) else {}
 
 
