@@ -209,3 +209,13 @@ def _with(*patterns: str) -> Pages:
     for pattern in patterns:
         pages.get(pattern)(lambda visit: visit)
     return pages
+
+
+def test_a_server_without_visitors_has_no_pages_in_memory() -> None:
+    import subprocess
+    import sys
+
+    heavy = "{'jinja2', 'fido2', 'bailiwick.web.site', 'bailiwick.services.console.web'}"
+    program = f"import sys, bailiwick.app.serve; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

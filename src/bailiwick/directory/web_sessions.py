@@ -27,6 +27,7 @@ LONGEST = 12 * 3600  # seconds, of which AWS gives a console session as many
 IDLE = 3600.0  # seconds without a page, after which a session is over
 _SEEN_EVERY = 60.0  # seconds: the last page is noted this exactly
 _SECRET_BYTES = 32
+_LONGEST_LINE = 10  # sessions of which each was switched to from the one before
 _PURPOSE = "web-step"
 T = TypeVar("T", bound=msgspec.Struct)
 _LONGEST_AGENT, _LONGEST_SOURCE = 256, 64
@@ -161,12 +162,22 @@ def _of_row(row: object) -> WebSession:
 
 
 def _lives(transaction: Transaction, session: WebSession, now: float) -> bool:
-    if session.expires <= now or session.seen + IDLE <= now:
+    if session.seen + IDLE <= now:
         return False
-    if session.parent is not None:
-        parent = _row(transaction, session.parent)
-        return parent is not None and _has_password(transaction, parent) and parent.expires > now
-    return _has_password(transaction, session)
+    line = _line(transaction, session)
+    whole = line[-1].parent is None
+    return whole and all(each.expires > now and _has_password(transaction, each) for each in line)
+
+
+def _line(transaction: Transaction, session: WebSession) -> list[WebSession]:
+    """A session, the one that it was switched from, and so on; it ends where one is gone."""
+    line = [session]
+    while line[-1].parent is not None and len(line) < _LONGEST_LINE:
+        parent = _row(transaction, line[-1].parent)
+        if parent is None:
+            break
+        line.append(parent)
+    return line
 
 
 def _has_password(transaction: Transaction, session: WebSession) -> bool:
@@ -187,8 +198,8 @@ def needs_note(session: WebSession, now: float) -> bool:
 
 
 def note(transaction: Transaction, session: WebSession, now: float) -> None:
-    """A page was asked for in this session, and through it in the one that it came from."""
-    ids = [session.id] if session.parent is None else [session.id, session.parent]
+    """A page was asked for in this session, and through it in those that it came from."""
+    ids = [each.id for each in _line(transaction, session)]
     transaction.run(update(web_session).where(web_session.c.id.in_(ids)).values(seen=now))
 
 

@@ -93,6 +93,13 @@ def test_an_assertion_lets_in(saml_world: World, idp: IdentityProvider, path: st
     assert logins(saml_world) == [("in", f"arn:aws:sts::{ACCOUNT}:assumed-role/Developer/alice@example.org")]
 
 
+def test_an_address_of_one_provider(saml_world: World, idp: IdentityProvider) -> None:
+    uuid = saml_world.client("iam").get_saml_provider(SAMLProviderArn=SAML)["SAMLProviderUUID"]
+    address = f"http://127.0.0.1:4577/saml/acs/{uuid}"
+    assert send(saml_world, idp, f"/saml/acs/{uuid}", recipient=address, destination=address).url == "/console"
+    assert send(saml_world, idp, "/saml/acs/else").status == 403
+
+
 @pytest.mark.parametrize("relay", ["https://evil.example/", "//evil.example", "/\\evil.example"])
 def test_relay_state_leads_nowhere_else(saml_world: World, idp: IdentityProvider, relay: str) -> None:
     assert send(saml_world, idp, relay=relay).url == "/console"

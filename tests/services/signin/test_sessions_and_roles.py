@@ -244,3 +244,21 @@ def test_a_link_does_not_sign_out_by_itself(world: World) -> None:
         assert "Sign out?" in page.words
     assert page.send("/signin/out").status == 200
     assert person.get("/console", follow=False).status == 303
+
+
+def test_a_role_taken_from_a_role_ends_with_the_first_session(world: World) -> None:
+    iam = world.client("iam")
+    allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    iam.put_role_policy(RoleName="Auditor", PolicyName="p", PolicyDocument=policy(allowed))
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
+    iam.create_role(RoleName="Deeper", AssumeRolePolicyDocument=policy(trust))
+    person = alice(world)
+    session = person.get("/signin/sessions").form("/signin/sessions/end")["fields"]["session"]
+    person.get("/switchrole").send("/switchrole", account=ACCOUNT, roleName="team/Auditor")
+    page = person.get("/switchrole").send("/switchrole", account=ACCOUNT, roleName="Deeper")
+    assert f"arn:aws:sts::{ACCOUNT}:assumed-role/Deeper/alice" in page.words
+    fields = page.form("/signin/out")["fields"]
+    kept = dict(person.cookies)
+    person.post("/signin/sessions/end", {**fields, "session": session})
+    person.cookies = kept
+    assert person.get("/console", follow=False).status == 303
