@@ -67,7 +67,7 @@ def verify(transaction: Transaction, owner_id: str | None, password: str, now: f
     It takes the same work whether or not there is such an owner. The caller limits the rate of attempts, and
     calls `note_used` once the sign-in is done.
     """
-    profile = find(transaction, owner_id) if owner_id is not None else None
+    profile = find(transaction, owner_id or "")  # asked for nobody as well, so that it takes as long
     if not _matches(profile.hash if profile else _nobodys(), password) or profile is None:
         return Outcome.WRONG
     policy = None if _is_root(profile) else password_policy.find(transaction, profile.account)

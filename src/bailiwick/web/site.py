@@ -6,6 +6,7 @@ It runs in a thread of the edge's pool. Whatever goes wrong becomes a page that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,28 +61,7 @@ class Site:
         self.pages = Pages()
         for room in rooms:
             self.pages.include(room.pages)
-        self.static = Static([HERE / "static", *(room.folder / "static" for room in rooms)])
-        self.templates = self._templates(rooms)
-
-    def _templates(self, rooms: Sequence[Room]) -> Environment:
-        made = Environment(
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            loader=ChoiceLoader(
-                [
-                    FileSystemLoader(HERE / "templates"),
-                    PrefixLoader({room.name: FileSystemLoader(room.folder / "templates") for room in rooms}),
-                ]
-            ),
-        )
-        made.globals["static"] = self.static.url
-        made.filters.update(templating.FILTERS)
-        # What pages of every room stand in for whoever is signed in: the console's, if there is one.
-        made.globals["frame"] = made.select_template([*(f"{room.name}/page.html" for room in rooms), "base.html"])
-        return made
+        self.static, self.templates = _furniture(tuple((room.name, room.folder) for room in rooms))
 
     def render(self, template: str, **context: Any) -> str:
         """The text of a template."""
@@ -178,6 +158,30 @@ class Site:
         ours = guard.headers(visit.request, form_action=visit.form_action)
         given = (Header("x-amzn-requestid", visit.request_id), *visit.browser.headers(), *visit.extra)
         return msgspec.structs.replace(answer, headers=(*answer.headers, *given, *ours))
+
+
+@cache
+def _furniture(rooms: tuple[tuple[str, Path], ...]) -> tuple[Static, Environment]:
+    """The files and templates of these rooms; templates are compiled once in a process."""
+    static = Static([HERE / "static", *(folder / "static" for _, folder in rooms)])
+    made = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        loader=ChoiceLoader(
+            [
+                FileSystemLoader(HERE / "templates"),
+                PrefixLoader({name: FileSystemLoader(folder / "templates") for name, folder in rooms}),
+            ]
+        ),
+    )
+    made.globals["static"] = static.url
+    made.filters.update(templating.FILTERS)
+    # What pages of every room stand in for whoever is signed in: the console's, if there is one.
+    made.globals["frame"] = made.select_template([*(f"{name}/page.html" for name, _ in rooms), "base.html"])
+    return static, made
 
 
 def _told(error: Exception) -> Refused:
