@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from bailiwick.core.identity import Grants, Identity
 from bailiwick.federation.fetch import Fetcher
@@ -21,6 +22,7 @@ from bailiwick.web.events import DoorEvent
 from issuer import Issuer, rsa_key, signed
 from person import Page, Person
 from saml_idp import IdentityProvider
+from saml_idp import rsa_key as saml_rsa_key
 from world import ACCOUNT, World
 
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("Developer", "Auditor")]
@@ -98,6 +100,21 @@ def test_an_address_of_one_provider(saml_world: World, idp: IdentityProvider) ->
     address = f"http://127.0.0.1:4577/saml/acs/{uuid}"
     assert send(saml_world, idp, f"/saml/acs/{uuid}", recipient=address, destination=address).url == "/console"
     assert send(saml_world, idp, "/saml/acs/else").status == 403
+
+
+def test_an_encrypted_assertion(idp: IdentityProvider) -> None:
+    world, key = made(), saml_rsa_key("sp")
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    world.client("iam").create_saml_provider(
+        Name="idp",
+        SAMLMetadataDocument=idp.metadata,
+        AssertionEncryptionMode="Required",
+        AddPrivateKey=pem.decode(),
+    )
+    assert send(world, idp, encrypt=key.public_key()).url == "/console"
+    assert send(world, idp).status == 403  # which it must be
 
 
 @pytest.mark.parametrize("relay", ["https://evil.example/", "//evil.example", "/\\evil.example"])
