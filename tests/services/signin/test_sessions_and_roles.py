@@ -121,7 +121,7 @@ def test_sessions_side_by_side(world: World) -> None:
     person.get("/switchrole").send("/switchrole", account=ACCOUNT, roleName="team/Auditor")
     page = person.get("/signin/sessions")
     assert "assumed-role/Auditor/alice present" in page.words.replace("  ", " ")
-    page = page.send("/signin/sessions/use")
+    page = page.send("/signin/sessions/use")  # of the menu, which every page has
     assert f"arn:aws:iam::{ACCOUNT}:user/alice" in page.words
     page = person.get("/console").send("/signin/out")  # of alice, and of the role that she took
     assert "You are signed out" in page.words
