@@ -88,7 +88,7 @@ def call_everything(store: Store) -> None:
 # Reads an account by its nature, when it is asked to, and keeps what it found.
 REPORT = "iam:GenerateCredentialReport"
 # A handful of rows in all, or for each account.
-SMALL = ("sts_outbound_key", "iam_account_alias", "org_handshake")
+SMALL = ("sts_outbound_key", "iam_account_alias", "org_handshake", "iam_oidc_provider")
 _GIVEN = ("SCAN CONSTANT ROW", "SCAN anon_", "SCAN (subquery")
 
 
