@@ -36,6 +36,7 @@ from bailiwick.app.cli_service import service
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, directory, say
 from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.cli_transfer import exports, imports, quota
+from bailiwick.app.cli_unseal import unseal
 from bailiwick.app.home import HomeError
 from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
 from bailiwick.app.start import fail, failing
@@ -57,6 +58,7 @@ app.add_typer(instance, name="instance")
 app.add_typer(root_key, name="root-key")
 app.command()(backup)
 app.command()(restore)
+app.command()(unseal)
 app.add_typer(audit_commands, name="audit")
 app.add_typer(service, name="service")
 app.add_typer(imports, name="import")

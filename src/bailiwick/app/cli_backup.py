@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bailiwick.app import backup as backups
-from bailiwick.app import home, keyring, logs
+from bailiwick.app import custody, home, keyring, logs
 from bailiwick.app.backup import BackupError, Manifest
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
@@ -24,7 +24,7 @@ from bailiwick.core.seal import KeyRing
 from bailiwick.store import Store
 
 RootKeyFile = Annotated[Path | None, typer.Option("--root-key", help="File with the root key.", show_default=False)]
-_LEFT_ALONE = frozenset((keyring.FILE, ".starting", ".migrating"))
+_LEFT_ALONE = frozenset((keyring.FILE, custody.FILE, ".starting", ".migrating"))
 
 
 def backup(

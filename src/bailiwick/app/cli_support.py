@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from bailiwick.api import Transaction
-from bailiwick.app import home, logs
+from bailiwick.app import home, keyring, logs
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.settings import SettingsError, data_folder, load
 from bailiwick.store import Store
@@ -25,14 +25,19 @@ AccountId = Annotated[str | None, typer.Option(help="Account id, 12 digits.", sh
 
 
 @contextmanager
-def deployment(config: Path | None, data: Path | None) -> Iterator[tuple[Home, Store]]:
-    """The deployment in a data folder that exists. Raises HomeError where there is none."""
+def deployment(
+    config: Path | None, data: Path | None, ask: keyring.Ask | None = None
+) -> Iterator[tuple[Home, Store]]:
+    """The deployment in a data folder that exists. Raises HomeError where there is none.
+
+    `ask` opens a root key that is locked; without it the operator is asked.
+    """
     settings = load({"data": data}, os.environ, config)
     logs.configure(settings.log_level)
     folder = data_folder(settings, os.environ)
     if not (settings.database or (folder / home.DATABASE).exists()):
         raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
-    found = home.open_home(folder, settings, os.environ)
+    found = home.open_home(folder, settings, os.environ, ask)
     store = Store(found.database)
     with closing(store):
         yield found, store

@@ -18,8 +18,8 @@ import msgspec
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
-from bailiwick.app import home, keyring
-from bailiwick.app.settings import Settings, data_folder
+from bailiwick.app import custody, home, keyring
+from bailiwick.app.settings import ROOT_KEY_VARIABLE, UNSEAL_VARIABLE, Settings, data_folder
 from bailiwick.app.welcome import reminder
 from bailiwick.core.seal import KeyRing
 from bailiwick.store import Store, StoreError, reasons
@@ -121,7 +121,14 @@ def _clock(folder: Path) -> Iterator[Finding]:
 
 def _database(folder: Path, url: str | None, variables: dict[str, str]) -> Iterator[Finding]:
     try:
-        ring = keyring.find(folder, variables)
+        locked = (
+            None if (folder / keyring.FILE).exists() or ROOT_KEY_VARIABLE in variables else custody.read(folder)
+        )
+        tried = locked is None or UNSEAL_VARIABLE in variables
+        ring = keyring.find(folder, variables) if tried else None
+    except custody.CustodyError as error:
+        yield Finding(State.BROKEN, "key ring", str(error))
+        return
     except keyring.RootKeyError as error:
         yield Finding(State.BROKEN, "key ring", str(error))
         return
@@ -155,6 +162,9 @@ def _database(folder: Path, url: str | None, variables: dict[str, str]) -> Itera
         )
         return
     yield Finding(State.GOOD, "migrations", present)
+    if locked is not None and not tried:
+        yield Finding(State.GOOD, "key ring", f"locked: {locked.needs} open it, which was not tried")
+        return
     yield from _deployment(url or folder, ring)
 
 

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from bailiwick import services
-from bailiwick.app import company, home, issuer, throttling
+from bailiwick.app import company, home, issuer, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -47,9 +47,16 @@ class World:
     """Everything behind the edge of one process. `close` it when the edge is closed."""
 
     def __init__(
-        self, deployment: Deployment, ring: KeyRing, store: Store, trail: Trail | None, settings: Settings
+        self,
+        deployment: Deployment,
+        ring: KeyRing,
+        store: Store,
+        trail: Trail | None,
+        settings: Settings,
+        roots: rotation.Keeper | None = None,
     ) -> None:
-        """Take an open store; without a trail events are not kept."""
+        """Take an open store; without a trail events are not kept. `roots` follows the root keys of a folder."""
+        self._roots = roots
         self.deployment = deployment
         self.store = store
         self.trail = trail
@@ -77,6 +84,10 @@ class World:
             threading.Thread(target=self._write_usage, name="usage", daemon=True),
             threading.Thread(target=self._do_chores, name="chores", daemon=True),
         ]
+        if roots is not None:
+            self._threads.append(
+                threading.Thread(target=self._follow_roots, args=(roots,), name="root keys", daemon=True)
+            )
         for thread in self._threads:
             thread.start()
 
@@ -86,6 +97,8 @@ class World:
         checks = {"store": of_store(self.store)}
         if self.trail:
             checks["audit"] = self.trail.trouble
+        if self._roots:
+            checks["root key"] = self._roots.trouble
         pipeline = self.pipeline
         stages = Traced(pipeline, self._tracing.tracer) if self._tracing else Stages(pipeline)
         return Edge(
@@ -126,6 +139,21 @@ class World:
             except StoreError as error:
                 log.warning("the last use of keys could not be noted", reason=str(error))
 
+    def _follow_roots(self, roots: rotation.Keeper) -> None:
+        pause = 0.0
+        while not self._ended.wait(pause):
+            pause = rotation.PAUSE
+            try:
+                roots.look()
+            except StoreError as error:
+                log.warning("the root keys are looked after later", reason=str(error))
+            except Exception as error:  # it must go on all the same
+                log.error("the root keys could not be looked after", exc_info=error)
+        try:
+            roots.leave()
+        except StoreError as error:
+            log.debug("the end of this process is not noted", reason=str(error))
+
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
             for chore in (web_sessions.sweep, *(chore for service in services.ALL for chore in service.chores)):
@@ -142,7 +170,9 @@ def on_folder(found: Home, settings: Settings) -> World:
     """The world of one process on a data folder. Raises store.StoreError, OSError."""
     store = Store(found.database)
     trail = _trail(shelf_of(settings, found.folder, store), found.ring, settings)
-    return World(found.deployment, found.ring, store, trail, settings)
+    roots = rotation.Keeper(store, found.ring, found.folder, found.held)
+    roots.refresh()  # a worker that replaces another was given what its parent knew at the start
+    return World(found.deployment, found.ring, store, trail, settings, roots)
 
 
 class Ephemeral(msgspec.Struct, frozen=True):

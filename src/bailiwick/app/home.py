@@ -2,6 +2,7 @@
 
     bailiwick.db       the database (store)
     root.key           the root key that everything secret is sealed under (keyring.py)
+    root.sealed        instead of it: the same, locked (custody.py)
     root-credentials   the root user's access key, in AWS shared-credentials format
     aws-config         region and endpoint, in AWS config format
     audit/             the audit trail (audit.py)
@@ -27,6 +28,7 @@ from sqlalchemy import select
 from bailiwick.api import Environment, Transaction
 from bailiwick.app import keyring
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
+from bailiwick.app.keyring import Ask, Held
 from bailiwick.app.noise import noise
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core import ids
@@ -74,21 +76,25 @@ class Home(msgspec.Struct, frozen=True):
     ring: KeyRing
     deployment: Deployment
     is_new: bool
+    held: Held
 
 
-def open_home(folder: Path, settings: Settings, environment: MutableMapping[str, str]) -> Home:
+def open_home(
+    folder: Path, settings: Settings, environment: MutableMapping[str, str], ask: Ask | None = None
+) -> Home:
     """Open the data folder, and make of it what it has to be if this is the first start.
 
-    `environment` is the process's; the root key is taken out of it. Raises HomeError, RootKeyError,
-    SettingsError and store.StoreError.
+    `environment` is the process's; the root key is taken out of it. `ask` opens root keys that are locked.
+    Raises HomeError, RootKeyError, SettingsError and store.StoreError.
     """
     try:
         private_folder(folder)
+        held = keyring.take(folder, environment, ask)  # operators may take hours: before anybody is kept waiting
         with _alone(folder):
-            ring = keyring.find(folder, environment)
+            held = held or keyring.take(folder, environment, ask)
             store = Store(settings.database or folder)
             try:
-                return _found(folder, store, ring, settings) or _begun(folder, store, ring, settings)
+                return _found(folder, store, held, settings) or _begun(folder, store, held, settings)
             finally:
                 store.close()
     except UnsafeFile as error:
@@ -219,18 +225,18 @@ def deployment_in(transaction: Transaction) -> Deployment | None:
     return msgspec.convert(found, Deployment) if found["account_id"] else None
 
 
-def _found(folder: Path, store: Store, ring: KeyRing | None, settings: Settings) -> Home | None:
+def _found(folder: Path, store: Store, held: Held | None, settings: Settings) -> Home | None:
     """The home of a later start, or None if the database is empty."""
     with store.transaction() as transaction:
         deployment = deployment_in(transaction)
         if deployment is None:
             return None
-        if ring is None:
+        if held is None:
             raise keyring.RootKeyError(
                 f"there is a deployment in the database and no root key in {folder}; put {keyring.FILE} there, "
                 "from the backup or from another node"
             )
-        keyring.check(transaction, ring)
+        keyring.check(transaction, held.ring)
     for name in Deployment.__struct_fields__:
         wanted, is_so = getattr(settings, name), getattr(deployment, name)
         if wanted is not None and wanted != is_so:
@@ -238,20 +244,20 @@ def _found(folder: Path, store: Store, ring: KeyRing | None, settings: Settings)
                 f"`{name}` is {is_so} in {folder} since its first start and cannot become {wanted}; "
                 "leave the setting out, or choose another folder with --data"
             )
-    return Home(folder, settings.database or folder, ring, deployment, is_new=False)
+    return Home(folder, settings.database or folder, held.ring, deployment, is_new=False, held=held)
 
 
-def _begun(folder: Path, store: Store, ring: KeyRing | None, settings: Settings) -> Home:
+def _begun(folder: Path, store: Store, held: Held | None, settings: Settings) -> Home:
     """The home of a first start. What a start that was cut short left behind is written anew."""
     adopted = adopted_key(settings)
-    ring = ring or keyring.create(folder, os.urandom)
+    held = held or Held(keyring.create(folder, os.urandom), in_folder=True)
     with store.transaction(write=True) as transaction:
         if deployment_in(transaction) is not None:
             raise HomeError("another node has just begun this deployment; give this one its root key")
-        deployment, key = begin(transaction, settings, ring, adopted)
+        deployment, key = begin(transaction, settings, held.ring, adopted)
         # Before the commit: a key that the database knows is always one that somebody can read.
         write_credentials(folder / ROOT_CREDENTIALS, key, deployment.account_id)
-    return Home(folder, settings.database or folder, ring, deployment, is_new=True)
+    return Home(folder, settings.database or folder, held.ring, deployment, is_new=True, held=held)
 
 
 def _account_of(adopted: RootKey | None) -> str | None:

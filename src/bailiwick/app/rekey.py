@@ -1,4 +1,4 @@
-"""A new root key: everything that the old one sealed is sealed anew, a little at a time.
+"""A new root key: everything that the old one sealed is sealed anew, a little at a time. When, rotation.py says.
 
 The list of what is sealed is here, in one place. A value says itself under which root it is, so work that was cut
 short goes on where it was; a value that changes meanwhile is left as it was changed (compare and swap).
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, LargeBinary, Row, Table, func, literal, select, update
 
+from bailiwick.api import Transaction
 from bailiwick.core.errors import SealError
 from bailiwick.core.ids import Entropy
 from bailiwick.core.seal import KeyRing
@@ -39,6 +40,7 @@ class Sealed(NamedTuple):
 REGISTRY = (
     Sealed(tables.access_key.c.secret, "access-key", lambda row: str(row.id)),
     Sealed(credential_tables.mfa_device.c.seed, "mfa-seed", lambda row: str(row.serial)),
+    Sealed(credential_tables.web_step.c.content, "web-step", lambda row: str(row.id)),
     Sealed(credential_tables.server_certificate.c.private_key, "server-certificate", lambda row: str(row.id)),
     Sealed(provider_tables.saml_private_key.c.sealed, "saml-private-key", lambda row: str(row.id)),
     Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
@@ -51,9 +53,12 @@ REGISTRY = (
 def count(store: Store, root: str) -> int:
     """How many values are sealed under the root of this id. Raises store.StoreError."""
     with store.transaction() as transaction:
-        rows = [
-            transaction.one(select(func.count().label("n")).where(_under(each.column, root))) for each in REGISTRY
-        ]
+        return under(transaction, root)
+
+
+def under(transaction: Transaction, root: str) -> int:
+    """The same, within a transaction."""
+    rows = [transaction.one(select(func.count().label("n")).where(_under(each.column, root))) for each in REGISTRY]
     return sum(row.n for row in rows if row is not None)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bailiwick.app import company, environment, home
+from bailiwick.app.custody import Locked, Opened, Stopped
 from bailiwick.app.edge import Edge
 from bailiwick.app.files import write_private
 from bailiwick.app.gauges import gathered
@@ -40,7 +41,17 @@ def serve(settings: Settings, variables: MutableMapping[str, str]) -> None:
 
 
 def _serve_folder(settings: Settings, variables: MutableMapping[str, str], listener: socket.socket) -> None:
-    found = home.open_home(data_folder(settings, variables), settings, variables)
+    place = data_folder(settings, variables)
+
+    def ask(locked: Locked) -> Opened:
+        from bailiwick.app import sealed  # which a server needs whose root key is locked
+
+        return sealed.opener(settings, place, listener, variables)(locked)
+
+    try:
+        found = home.open_home(place, settings, variables, ask)
+    except Stopped:
+        return
     deployment, folder = found.deployment, found.folder
     port = listener.getsockname()[1]
     address = endpoint(settings, port)

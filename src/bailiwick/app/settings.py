@@ -24,8 +24,9 @@ from bailiwick.app.proxies import Proxies
 ENVIRONMENT_PREFIX = "BAILIWICK_"
 CONFIG_VARIABLE = "BAILIWICK_CONFIG"
 ROOT_KEY_VARIABLE = "BAILIWICK_ROOT_KEY"
+UNSEAL_VARIABLE = "BAILIWICK_UNSEAL_FD"
 
-_OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE}  # read elsewhere: neither is a setting of the table
+_OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE, UNSEAL_VARIABLE}  # read elsewhere: none is a setting of the table
 # Kubernetes and Docker put these into the environment beside a service that is called `bailiwick`.
 _OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
 

@@ -8,6 +8,7 @@ whatever else is asked, and every mistake, is typer's to answer.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ def flags_of_serve(arguments: Sequence[str]) -> dict[str, Any] | None:
 def failing() -> Iterator[None]:
     """What goes wrong is one sentence on standard error that says what to do, and an exit status."""
     os.umask(0o077)  # what this program writes is for its user alone
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         yield
     except SettingsError as error:

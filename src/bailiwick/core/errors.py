@@ -3,6 +3,7 @@
 CoreError
 ├── ArnError                  text that is not an ARN
 ├── SealError                 a sealed value that does not open: altered, foreign, or of an unknown version
+├── ShareError                a share of a secret that is none, or not of the others' set
 ├── PolicyError               a policy document that AWS would refuse, with AWS's text
 ├── MetadataError             a SAML metadata document that is none, or of no use
 ├── SamlRefused               what an identity provider is said to have said, and is not believed
@@ -40,6 +41,10 @@ class ArnError(CoreError):
 
 class SealError(CoreError):
     """A sealed value did not open. It never says why: altered, foreign and unknown look alike."""
+
+
+class ShareError(CoreError):
+    """A share of a secret that is none, or not of the others' set."""
 
 
 class PolicyError(CoreError):

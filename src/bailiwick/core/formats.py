@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import zlib
 from enum import StrEnum
 
@@ -139,7 +138,8 @@ _MARKER_MAC_BYTES = 12
 
 def make_marker(ring: KeyRing, scope: str, key: str) -> str:
     """A marker that says: go on after `key`. It is bound to `scope`, the list and account it was made for."""
-    return base64.urlsafe_b64encode(_marker_mac(ring, scope, key.encode()) + key.encode()).decode("ascii")
+    mac = ring.mac("marker", _marked(scope, key.encode()))[:_MARKER_MAC_BYTES]
+    return base64.urlsafe_b64encode(mac + key.encode()).decode("ascii")
 
 
 def read_marker(ring: KeyRing, scope: str, marker: str) -> str:
@@ -147,13 +147,12 @@ def read_marker(ring: KeyRing, scope: str, marker: str) -> str:
     try:
         raw = base64.urlsafe_b64decode(marker.encode("ascii"))
         mac, key = raw[:_MARKER_MAC_BYTES], raw[_MARKER_MAC_BYTES:]
-        if hmac.compare_digest(mac, _marker_mac(ring, scope, key)):
+        if ring.verifies("marker", _marked(scope, key), mac, _MARKER_MAC_BYTES):
             return key.decode()
     except (binascii.Error, ValueError):
         pass
     raise SealError("the marker does not open")
 
 
-def _marker_mac(ring: KeyRing, scope: str, key: bytes) -> bytes:
-    message = len(scope).to_bytes(4, "big") + scope.encode() + key
-    return ring.mac("marker", message)[:_MARKER_MAC_BYTES]
+def _marked(scope: str, key: bytes) -> bytes:
+    return len(scope).to_bytes(4, "big") + scope.encode() + key

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from functools import partial
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -32,7 +33,8 @@ _TAG_BYTES = 16
 class KeyRing:
     """The root keys of one deployment, each known by its id; the first one seals, all of them open.
 
-    Its repr shows no key. Purpose keys are derived once each and kept.
+    Its repr shows no key. Purpose keys are derived once each and kept. Roots may come, go and be promoted while
+    other threads use it.
     """
 
     def __init__(self, *roots: bytes) -> None:
@@ -51,9 +53,9 @@ class KeyRing:
 
     def seal(self, purpose: str, plaintext: bytes, entropy: Entropy, associated: bytes = b"") -> bytes:
         """Encrypt and authenticate `plaintext` for `purpose`, bound to `associated` (not stored)."""
-        random = entropy(28)
-        header = bytes((_VERSION,)) + self._primary + random
-        key = hmac.digest(self._purpose_key(self._primary, purpose), random[:16], "sha256")
+        random, primary = entropy(28), self._primary  # of which another may be made meanwhile
+        header = bytes((_VERSION,)) + primary + random
+        key = hmac.digest(self._purpose_key(primary, purpose), random[:16], "sha256")
         return header + AESGCM(key).encrypt(random[16:], plaintext, header + associated)
 
     def open(self, purpose: str, sealed: bytes, associated: bytes = b"") -> bytes:
@@ -72,9 +74,37 @@ class KeyRing:
         key = self._pinned.get(purpose) or self._purpose_key(self._primary, purpose)
         return hmac.digest(key, message, "sha256")
 
+    def verifies(self, purpose: str, message: bytes, mac: bytes, size: int = 32) -> bool:
+        """Whether these are the first `size` bytes of what `mac` gives, or gave under another root."""
+        keys = [self._pinned.get(purpose), *(self._purpose_key(root, purpose) for root in tuple(self._roots))]
+        made = [hmac.digest(key, message, "sha256")[:size] for key in keys if key]
+        return any(list(map(partial(hmac.compare_digest, mac), made)))
+
+    def learn(self, *roots: bytes) -> None:
+        """Have further root keys open what they sealed."""
+        self._roots = {**self._roots, **{_root_id(root): root for root in roots}}
+
+    def promote(self, root: str) -> None:
+        """Have the root key of this id seal from now on. Raises SealError if it is not in the ring."""
+        if root not in self.roots:
+            raise SealError(f"the root key {root} is not at hand")
+        self._primary = bytes.fromhex(root)
+
+    def under(self, root: str) -> KeyRing:
+        """Another ring of the same root keys, of which this one seals. Raises SealError if it has none."""
+        ring = KeyRing(*self._roots.values())
+        ring.promote(root)
+        return ring
+
+    def keep(self, *roots: bytes) -> None:
+        """Have only these root keys open anything, and the one that seals."""
+        kept = {_root_id(root) for root in roots} | {self._primary}
+        self._roots = {name: root for name, root in self._roots.items() if name in kept}
+        self._purposes = {known: key for known, key in self._purposes.items() if known[0] in kept}
+
     def pin(self, keys: Mapping[str, bytes]) -> None:
         """Have these purposes keep the keys that they had under an earlier root, for what outlives it."""
-        self._pinned.update(keys)
+        self._pinned = {**self._pinned, **keys}
 
     def keys_to_pin(self, *purposes: str) -> dict[str, bytes]:
         """What `mac` uses for these purposes now, which is secret."""
@@ -83,7 +113,7 @@ class KeyRing:
     @property
     def roots(self) -> tuple[str, ...]:
         """The ids of all root keys, the primary first."""
-        others = (each.hex() for each in self._roots if each != self._primary)
+        others = (each.hex() for each in tuple(self._roots) if each != self._primary)
         return (self.primary, *others)
 
     def derive(self, root: str, purpose: str, salt: bytes) -> bytes:
