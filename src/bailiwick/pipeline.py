@@ -7,8 +7,7 @@
     answer        the output or the refusal, in the protocol's form
 
 Everyone goes through `invoke`, so authorization and audit cannot be left out. A stranger's bytes reach only
-the credential parser and `identify` before the signature holds. Errors are translated in one place, at the
-end of this file.
+the credential parser and `identify` before the signature holds. Errors are translated in one place, below.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from bailiwick.authorization import Authorizer
 from bailiwick.core import errors, ids
 from bailiwick.core.bounded import Use
 from bailiwick.core.formats import SessionKind, seal_message
-from bailiwick.core.message import Request, Response
+from bailiwick.core.message import Request, Response, Tls
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.message import authorization_message
 from bailiwick.core.policy.question import Principal, PrincipalKind
@@ -107,6 +106,7 @@ class Event(msgspec.Struct, frozen=True):
     request: Any = None
     response: Any = None
     error: ApiError | None = None
+    tls: tuple[Tls, str] | None = None  # Request.protection
 
 
 class Pipeline:
@@ -275,12 +275,11 @@ class Pipeline:
     def invoke(self, call: Call, request: Any) -> Any:
         """Find what the call acts on, authorize it, do it, and have it written down.
 
-        The only way to a handler. Returns the handler's output once it is durable. Raises ApiError, or Waits
-        where the thread must not wait and the database is needed.
+        The only way to a handler. Returns its output once it is durable. Raises ApiError, or store.waiting.Waits.
         """
         targets: tuple[Target, ...] = ()
         ruling = output = refused = None
-        is_over = True
+        is_over, sent = True, call.sent
         try:
             with call.transaction:
                 target = call.operation.find(call, request)
@@ -319,6 +318,7 @@ class Pipeline:
                         request=request,
                         response=output,
                         error=refused,
+                        tls=None if sent is None or sent.tls is None else sent.protection,
                     )
                 )
         return output
@@ -356,6 +356,7 @@ class Pipeline:
             caller=caller,
             request=values,
             error=error,
+            tls=request.protection,
         )
 
 

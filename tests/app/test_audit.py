@@ -18,6 +18,7 @@ from bailiwick.app import record
 from bailiwick.app.audit import Trail
 from bailiwick.app.record import identity_of
 from bailiwick.core.formats import Session, SessionKind
+from bailiwick.core.message import Tls
 from bailiwick.core.policy.decide import Layers, Ruling
 from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal, PrincipalKind, Question
 from bailiwick.pipeline import Event, Route
@@ -123,6 +124,19 @@ def test_the_record_of_a_call() -> None:
             }
         },
     }
+
+
+def test_how_a_call_came_over_tls() -> None:
+    tls = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+    assert record_of(event(tls=(tls, "kms.example.com")))["tlsDetails"] == {
+        "tlsVersion": "TLSv1.3",
+        "cipherSuite": "TLS_AES_256_GCM_SHA384",
+        "clientProvidedHostHeader": "kms.example.com",
+    }
+    assert set(record_of(event(tls=(tls, "")))["tlsDetails"]) == {"tlsVersion", "cipherSuite"}
+    assert "tlsDetails" not in record_of(event())
+    through = Session(SessionKind.FORWARDED, ACCOUNT, "AIDAX", "ASIAX", "s", 0, 1, via=("s3.amazonaws.com",))
+    assert "tlsDetails" not in record_of(event(tls=(tls, "a"), caller=caller(session=through)))
 
 
 def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:

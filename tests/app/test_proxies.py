@@ -10,8 +10,10 @@ import pytest
 from bailiwick.app.edge import Edge
 from bailiwick.app.proxies import Proxies
 from bailiwick.app.settings import SettingsError, load
+from bailiwick.core.message import Tls
 
 PROXIES = Proxies(["10.0.0.0/8", "2001:db8::1"])
+TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 
 
 @pytest.mark.parametrize(
@@ -35,17 +37,17 @@ def test_the_address_that_asks(peer: str, forwarded: list[str], client: str) -> 
     assert PROXIES.client(peer, forwarded) == client
 
 
-def asked(peer: str, proxies: Proxies | None) -> tuple[str, bool]:
+def asked(peer: str, proxies: Proxies | None) -> tuple[str, bool, Tls | None]:
     headers = [(b"x-forwarded-for", b"198.51.100.1"), (b"x-forwarded-proto", b"https")]
     with closing(Edge(cast(Any, None), max_body=1024, proxies=proxies)) as edge:
-        request = edge.request("GET", ("/", ""), headers, b"", peer, secure=False)
-    return request.source, request.secure
+        request = edge.request("GET", ("/", ""), headers, b"", peer, secure=False, tls=TLS)
+    return request.source, request.secure, request.tls
 
 
 def test_a_request_through_a_proxy_and_one_that_only_says_so() -> None:
-    assert asked("10.0.0.1", PROXIES) == ("198.51.100.1", True)
-    assert asked("192.0.2.7", PROXIES) == ("192.0.2.7", False)
-    assert asked("10.0.0.1", None) == ("10.0.0.1", False)
+    assert asked("10.0.0.1", PROXIES) == ("198.51.100.1", True, None)
+    assert asked("192.0.2.7", PROXIES) == ("192.0.2.7", False, TLS)
+    assert asked("10.0.0.1", None) == ("10.0.0.1", False, TLS)
 
 
 def test_the_setting() -> None:

@@ -229,15 +229,28 @@ def test_tls(start: Any, tmp_path: Path) -> None:
     made = subprocess.run([*command.split(), *files], capture_output=True, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     tls = ("--tls-cert", str(tmp_path / "cert"), "--tls-key", str(tmp_path / "key"))
-    server = start("--ephemeral", "--host", "localhost", "--port", "0", *tls)
+    trail = tmp_path / "trail"
+    server = start("--ephemeral", "--audit", str(trail), "--host", "localhost", "--port", "0", *tls)
     endpoint = server.until_ready()
     assert endpoint.startswith("https://localhost:")
     context = ssl.create_default_context(cafile=tmp_path / "cert")
     host = endpoint.removeprefix("https://")
     with closing(http.client.HTTPSConnection(host, timeout=PATIENCE, context=context)) as connection:
         connection.request("GET", "/healthz")
-        assert connection.getresponse().status == 200
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"ok\n")
+        connection.request("POST", "/", b"Action=GetCallerIdentity&Version=2011-06-15")
+        assert connection.getresponse().status == 403
+        version, (suite, *_) = connection.sock.version(), connection.sock.cipher() or ("",)
     assert server.stop()[0] == 0
+    (line,) = (
+        line for file in trail.glob("*.jsonl") for line in file.read_text().splitlines() if "tlsDetails" in line
+    )
+    assert json.loads(line)["tlsDetails"] == {
+        "tlsVersion": version,
+        "cipherSuite": suite,
+        "clientProvidedHostHeader": host,
+    }
     broken = start(
         "--ephemeral", "--port", "0", "--tls-cert", str(tmp_path / "key"), "--tls-key", str(tmp_path / "cert")
     )

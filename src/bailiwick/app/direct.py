@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from bailiwick.app.edge import Body, BodyTooLarge, Edge, failure
 from bailiwick.app.protocol import GuardedProtocol, Stage
-from bailiwick.core.message import Request, Response
+from bailiwick.core.message import Request, Response, Tls
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -110,6 +110,7 @@ class DirectProtocol(GuardedProtocol):
         self._idle_since = 0.0
         self._resting: asyncio.TimerHandle | None = None
         self._source, self._secure = "", False
+        self._tls: Tls | None = None
 
     # -- The connection ---------------------------------------------------------------------------------
 
@@ -117,6 +118,8 @@ class DirectProtocol(GuardedProtocol):
         super().connection_made(transport)
         self._source = self.client[0] if self.client else ""
         self._secure = self.scheme == "https"
+        if self._secure:
+            self._tls = tls_of(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -218,7 +221,13 @@ class DirectProtocol(GuardedProtocol):
             url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
         path, _, query = url.decode("ascii").partition("?")
         return self._edge.request(
-            exchange.method, (path, query), exchange.headers, body, self._source, secure=self._secure
+            exchange.method,
+            (path, query),
+            exchange.headers,
+            body,
+            self._source,
+            secure=self._secure,
+            tls=self._tls,
         )
 
     def _send(self, exchange: Exchange, response: Response) -> None:
@@ -289,6 +298,14 @@ class DirectProtocol(GuardedProtocol):
             self._resting = self.loop.call_later(left, self._rested)
         else:
             self.transport.close()
+
+
+def tls_of(transport: asyncio.Transport) -> Tls | None:
+    """How a connection is protected, whose handshake is over; None if it is not."""
+    protected = transport.get_extra_info("ssl_object")
+    version = protected and protected.version()
+    suite = protected and protected.cipher()
+    return Tls(version, suite[0]) if version and suite else None
 
 
 def head_of(response: Response) -> bytes:

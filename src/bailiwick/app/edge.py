@@ -22,7 +22,7 @@ from bailiwick.app.metrics import Sample
 from bailiwick.app.probes import Ready, plain
 from bailiwick.app.proxies import Proxies
 from bailiwick.app.stages import EVERY, Stages
-from bailiwick.core.message import Request, Response
+from bailiwick.core.message import Request, Response, Tls
 from bailiwick.measure import Tally
 from bailiwick.pipeline import Pipeline, Received
 from bailiwick.store.waiting import Waits, here
@@ -203,18 +203,19 @@ class Edge:
         source: str,
         *,
         secure: bool,
+        tls: Tls | None = None,
     ) -> Request:
         """The Request with this path and query as sent and these header lines, their names in lower case.
 
         From a trusted proxy it is the request of whom that one names.
         """
         lines = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in headers]
-        request = Request(method, *target, tuple(lines), body, source, secure)
+        request = Request(method, *target, tuple(lines), body, source, secure, tls)
         if self._proxies is None or not self._proxies.trusts(source):
             return request
         scheme = request.header("x-forwarded-proto") or ("https" if secure else "http")
         client = self._proxies.client(source, request.all("x-forwarded-for"))
-        return msgspec.structs.replace(request, source=client, secure=scheme.lower() == "https")
+        return msgspec.structs.replace(request, source=client, secure=scheme.lower() == "https", tls=None)
 
     # -- The ASGI way in --------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from bailiwick.app.loggable import loggable
 from bailiwick.app.record_identity import identity_of, of_service, time_of
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.bounded import Bounded
+from bailiwick.core.message import Tls
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import PrincipalKind
@@ -65,6 +66,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     recipient_account_id: str | None
     shared_event_id: str | UnsetType = msgspec.field(name="sharedEventID", default=UNSET)
     event_category: str = "Management"
+    tls_details: dict[str, str] | UnsetType = UNSET
     bailiwick: dict[str, Any] | msgspec.Raw
 
 
@@ -156,6 +158,8 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     )
     if shared is not None:
         record.shared_event_id = shared
+    if event.tls is not None and not via:
+        record.tls_details = _tls_details(*event.tls)
     if error is not None:
         spoken = route.service.protocol if route else "query"
         record.error_code = form_of(error, spoken)[0]
@@ -198,6 +202,12 @@ def _parameters(event: Event) -> dict[str, Any] | None:
     # What an assertion proves is told by its caller (in services/sts), whose class is not imported for this.
     evidence = getattr(event.caller, "evidence", None)
     return {**(found or {}), **evidence} if evidence else found
+
+
+def _tls_details(tls: Tls, host: str) -> dict[str, str]:
+    """How the client came, which AWS leaves out where a service called for her."""
+    told = {"tlsVersion": tls.version, "cipherSuite": tls.suite}
+    return {**told, "clientProvidedHostHeader": host[:_MAX_TEXT]} if host else told
 
 
 def _taken(event: Event) -> str | None:

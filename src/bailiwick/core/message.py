@@ -23,12 +23,19 @@ class Header(NamedTuple):
     value: str
 
 
+class Tls(NamedTuple):
+    """How a connection is protected: the version of TLS and the cipher suite, as OpenSSL calls them."""
+
+    version: str
+    suite: str
+
+
 class Request(msgspec.Struct, frozen=True, dict=True):
     """One HTTP request as it arrived.
 
     `path` and `query` are the request target as sent, percent-encoding untouched, split at the first `?`.
     `headers` are in order of arrival. `body` is before any content decoding. `source` is the peer's
-    address, `secure` whether the connection was TLS.
+    address, `secure` whether the connection was TLS, `tls` which, where the client's connection ends here.
     """
 
     method: str
@@ -38,11 +45,17 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     body: bytes
     source: str = "127.0.0.1"
     secure: bool = False
+    tls: Tls | None = None
 
     @once
     def fields(self) -> Mapping[str, str]:
         """The headers by name; of those that are repeated, the first."""
         return dict(self.headers[::-1])
+
+    @property
+    def protection(self) -> tuple[Tls, str] | None:
+        """How the client's connection is protected, if it is, with the name of the host that it asked for."""
+        return None if self.tls is None else (self.tls, self.fields.get("host", ""))
 
     @once
     def repeats(self) -> bool:
