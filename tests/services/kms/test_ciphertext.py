@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.services.kms import ciphertext
-from bailiwick.services.kms.ciphertext import BadCiphertext, Origin, Sealing
+from bailiwick.services.kms.ciphertext import BadCiphertext, Ciphers, Origin, Sealing
 
 ORIGIN = Origin("123456789012", "12345678-1234-4234-8234-123456789012", "ab" * 32)
 MATERIAL, RANDOM = bytes(range(32)), bytes(range(100, 128))
@@ -106,3 +106,43 @@ def test_a_message_key_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [3, 3, 2]
     assert len(nonces) == 8
     assert {ciphertext.open_blob(MATERIAL, blob, None) for blob in blobs} == {b"x"}
+
+
+def test_a_message_key_that_was_just_used_is_not_derived_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    derive, derived = ciphertext._message_key, list[bytes]()
+
+    def counted(material: bytes, header: bytes) -> bytes:
+        derived.append(header[61:77])
+        return derive(material, header)
+
+    first, second, *others = (
+        seal(MATERIAL, ORIGIN, b"x", {"a": "b"}, bytes((number,)) * 28) for number in range(100)
+    )
+    monkeypatch.setattr(ciphertext, "_message_key", counted)
+    recent = Ciphers(8)
+    for blob in (first, second, first, first, second):
+        assert ciphertext.open_blob(MATERIAL, blob, {"a": "b"}, recent) == b"x"
+        with pytest.raises(BadCiphertext):
+            ciphertext.open_blob(MATERIAL, blob, {"a": "c"}, recent)
+    assert derived == [first[61:77], second[61:77]]
+
+    for blob in others:
+        with pytest.raises(BadCiphertext):
+            ciphertext.open_blob(MATERIAL, blob, {"a": "c"}, recent)
+    derived.clear()
+    ciphertext.open_blob(MATERIAL, first, {"a": "b"}, recent)
+    assert not derived, "what does not open pushes nothing out"
+
+    for blob in others:
+        ciphertext.open_blob(MATERIAL, blob, {"a": "b"}, recent)
+    assert len(recent) <= 8
+    ciphertext.open_blob(MATERIAL, first, {"a": "b"}, recent)
+    assert derived[-1] == first[61:77], "they are bounded"
+
+
+def test_other_material_of_the_same_salt_has_a_message_key_of_its_own() -> None:
+    recent, other = Ciphers(8), Origin(ORIGIN.account, ORIGIN.key_id, "cd" * 32)
+    old, new = seal(MATERIAL, ORIGIN, b"old", None, RANDOM), seal(bytes(32), other, b"new", None, RANDOM)
+    for _ in range(2):
+        assert ciphertext.open_blob(MATERIAL, old, None, recent) == b"old"
+        assert ciphertext.open_blob(bytes(32), new, None, recent) == b"new"

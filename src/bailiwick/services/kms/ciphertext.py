@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -39,6 +39,7 @@ _HEADER = 89
 _ORIGIN = 61
 _SALT, _NONCE, _TAG = 16, 12, 16
 _NO_CONTEXT = bytes(2)
+_SMALL = 256  # letters of a pair, an encryption context of its own, whose form is remembered
 
 
 class BadCiphertext(Exception):
@@ -147,7 +148,20 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
     """
     if not context:
         return _NO_CONTEXT
-    pairs = sorted([(key.encode(), value.encode()) for key, value in context.items()])
+    if len(context) == 1:
+        (pair,) = context.items()
+        if len(pair[0]) + len(pair[1]) <= _SMALL:
+            return _of_one(pair)
+    return _joined(context.items())
+
+
+@lru_cache(maxsize=1024)
+def _of_one(pair: tuple[str, str]) -> bytes:
+    return _joined((pair,))
+
+
+def _joined(items: Iterable[tuple[str, str]]) -> bytes:
+    pairs = sorted([(key.encode(), value.encode()) for key, value in items])
     parts = [len(pairs).to_bytes(2, "big")]
     for key, value in pairs:
         parts += (len(key).to_bytes(4, "big"), key, len(value).to_bytes(4, "big"), value)

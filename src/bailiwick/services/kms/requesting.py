@@ -14,7 +14,8 @@ def is_short(request: Request) -> bool:
 
     A caller who writes the name in another way has RSA done where AES is, which costs the others some time.
     """
-    return b"RSAES" not in request.body and makes_no_key(request)
+    body = request.body
+    return b"_" not in body or b"RSAES_OAEP" not in body  # one letter is found quickly, and base64 does not have it
 
 
 def makes_no_key(request: Request) -> bool:
