@@ -16,7 +16,10 @@ import msgspec
 from bailiwick.wire.models import Reference, ServiceModel
 
 _TOKENS = frozenset(
-    ("GrantToken", "GrantTokens", "ImportToken", "SAMLAssertion", "SessionToken", "TokenCode", "WebIdentityToken")
+    (
+        *("GrantToken", "GrantTokens", "ImportToken", "SAMLAssertion", "SessionToken", "TokenCode"),
+        *("WebIdentityToken", "idToken"),
+    )
 )
 _SECRETS = frozenset(
     (
