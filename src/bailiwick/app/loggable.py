@@ -26,6 +26,7 @@ _SECRETS = frozenset(
         *("SecretAccessKey", "Password", "NewPassword", "OldPassword", "LDAPPassword", "PrivateKey", "QRCodePNG"),
         *("Base32StringSeed", "AuthenticationCode1", "AuthenticationCode2"),
         *("secretAccessKey", "sessionToken"),
+        *("code", "codeVerifier", "deviceCode", "idToken"),  # of programs that people let in
         *("ServicePassword", "ServiceCredentialSecret"),
     )
 )

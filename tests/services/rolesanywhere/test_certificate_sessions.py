@@ -201,6 +201,10 @@ def test_what_the_profile_says(place: Place, authority: Holder) -> None:
         holder, "The requested durationSeconds exceeds that of the profile.", 400, body={"durationSeconds": 3601}
     )
     profile = place.arns["profileArn"].rpartition("/")[2]
+    place.anywhere.update_profile(profileId=profile, durationSeconds=7200)
+    exceeds = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    place.refused(holder, exceeds, 400, body={"durationSeconds": 3601})
+    place.anywhere.update_profile(profileId=profile, durationSeconds=3600)
     place.anywhere.update_profile(profileId=profile, acceptRoleSessionName=True)
     answer = place.session(holder, body={"roleSessionName": "chosen", "durationSeconds": 900})
     assert told(answer)["credentialSet"][0]["assumedRoleUser"]["arn"].endswith("/chosen")

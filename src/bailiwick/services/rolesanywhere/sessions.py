@@ -18,7 +18,7 @@ from bailiwick.core.assertion import x509
 from bailiwick.core.errors import CertificateRefused
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
 from bailiwick.core.sigv4 import certificate as signed
-from bailiwick.directory import service_principals
+from bailiwick.directory import entities, service_principals
 from bailiwick.services.rolesanywhere import attributes, items, shapes, subjects
 from bailiwick.services.rolesanywhere.anchors import MAX_CERTIFICATES, Anchor
 from bailiwick.services.rolesanywhere.crls import Crl
@@ -178,6 +178,13 @@ def _check(request: CreateSessionRequest, item: Item, profile: Profile) -> None:
         raise ValidationException("The requested durationSeconds exceeds that of the profile.")
 
 
+def _check_role(call: Call, request: CreateSessionRequest, seconds: int) -> None:
+    """STS asks services of this house for no such thing: for hosts and pods the hours are AWS's own."""
+    role = entities.role_by_arn(call.transaction, request.roleArn)
+    if role is not None and seconds > role.max_session:
+        raise ValidationException("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+
+
 def _assumed(call: Call, request: CreateSessionRequest, asking: Holder, profile: Profile) -> Any:
     """The answer of STS's AssumeRole, asked by this service for the trust anchor."""
     assert call.door is not None, "the pipeline sets it"
@@ -190,10 +197,12 @@ def _assumed(call: Call, request: CreateSessionRequest, asking: Holder, profile:
         account=anchor.account,
         evidence=asking.evidence,
     )
+    seconds = request.durationSeconds or profile.seconds
+    _check_role(call, request, seconds)
     wanted = {
         "RoleArn": request.roleArn,
         "RoleSessionName": request.roleSessionName or f"{certificate.serial_number:x}".zfill(2),
-        "DurationSeconds": request.durationSeconds or profile.seconds,
+        "DurationSeconds": seconds,
         "Policy": profile.session_policy,
         "PolicyArns": [{"arn": each} for each in profile.policies],
         "Tags": [{"Key": key, "Value": value} for key, value in _tags(certificate, profile).items()],
