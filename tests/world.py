@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from bailiwick.directory import access_keys, accounts, service_principals
 from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
-from bailiwick.outside import People
+from bailiwick.outside import KeyProxies, People, Token
 from bailiwick.pipeline import Event, Pipeline
 from bailiwick.services import ALL
 from bailiwick.store import Store
@@ -42,9 +42,14 @@ class World:
     """One deployment with the account 123456789012, its root key, and every service."""
 
     def __init__(
-        self, now: Callable[[], float] | None = None, store: Store | None = None, people: People | None = None
+        self,
+        now: Callable[[], float] | None = None,
+        store: Store | None = None,
+        people: People | None = None,
+        hsms: Mapping[str, Token] | None = None,
+        key_proxies: KeyProxies | None = None,
     ) -> None:
-        """Take a clock other than the machine's, an empty store other than one in memory, a company's directory."""
+        """Take another clock than the machine's, an empty store not in memory, a company's directory, and HSMs."""
         import time
 
         self.now = now or time.time
@@ -54,6 +59,8 @@ class World:
             *("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom),
             issuers=Issuers(Fetcher(loopback)),
             people=people,
+            hsms=hsms or {},
+            key_proxies=key_proxies,
         )
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []

@@ -5,7 +5,7 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -21,7 +21,7 @@ from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Ru
 from bailiwick.core.rates import UNLIMITED, Quota, Rates
 from bailiwick.core.seal import KeyRing
 from bailiwick.core.sigv4.rules import STRICT, Rules
-from bailiwick.outside import History, People
+from bailiwick.outside import History, KeyProxies, People, Token
 from bailiwick.refusals import (
     AccessDenied,
     ApiError,
@@ -210,6 +210,8 @@ class Environment(msgspec.Struct, frozen=True):
     no company's directory is set up. `key_uses` has what is not written yet of when KMS keys were last used.
     `saml_weak_signatures`
     has signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is one too many.
+    `hsms` are the operator's hardware security modules by their names (`cluster-...`), `key_proxies` the way to
+    the proxies of external key stores.
     """
 
     partition: str
@@ -227,6 +229,8 @@ class Environment(msgspec.Struct, frozen=True):
     saml_weak_signatures: bool = False
     key_uses: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
     rates: Rates | None = None
+    hsms: Mapping[str, Token] = {}
+    key_proxies: KeyProxies | None = None
 
 
 class Call(msgspec.Struct):
@@ -276,7 +280,8 @@ class Operation(msgspec.Struct, frozen=True):
     what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes; it
     calls no other service and may be begun twice.
     `by` makes the caller of an operation that the model leaves unsigned; such operations must have it. `quota` is
-    how often it may be called.
+    how often it may be called. What `asks_first` writes after it has asked somebody else's server: its transaction
+    begins as one that reads, lest everybody waits for that server, and the handler has it go on (`begin_writing`).
     """
 
     service: str
@@ -288,6 +293,7 @@ class Operation(msgspec.Struct, frozen=True):
     by: Callable[[Call, Any], Caller] | None = None
     writes_with: str | None = None
     quota: Quota = UNLIMITED
+    asks_first: bool = False
 
     @property
     def action(self) -> str:
@@ -295,7 +301,9 @@ class Operation(msgspec.Struct, frozen=True):
         return f"{self.service}:{self.name}"
 
     def changes(self, values: Any) -> bool:
-        """Whether a call with this input needs a write transaction."""
+        """Whether a call with this input needs a write transaction from its beginning on."""
+        if self.asks_first:
+            return False
         return self.writes or (self.writes_with is not None and getattr(values, self.writes_with) is not None)
 
 
@@ -350,6 +358,7 @@ class Service:
         quick: Quick = False,
         by: Callable[[Call, Any], Caller] | None = None,
         writes_with: str | None = None,
+        asks_first: bool = False,
     ) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Register a handler `(call, request, record) -> response` for the operation called `name`.
 
@@ -360,7 +369,7 @@ class Service:
             if name in self.operations or name in self.refusals:
                 raise ValueError(f"{self.name}:{name} is registered twice")
             self.operations[name] = Operation(
-                self.name, name, on, handler, writes, quick, by, writes_with, self.quota
+                self.name, name, on, handler, writes, quick, by, writes_with, self.quota, asks_first
             )
             return handler
 

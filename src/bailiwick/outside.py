@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from bailiwick.core.identity import Grants, Identity
@@ -30,3 +30,44 @@ class People(Protocol):
 
     def granted(self, identity: Identity) -> Grants:
         """What the operator gives this person."""
+
+
+class Token(Protocol):
+    """A hardware security module, which keeps AES-256 keys and never gives them away. Its keys go by ids (bytes).
+
+    Everything raises core.errors.HsmUnavailable where it cannot be asked. Safe between threads; the caller waits.
+    """
+
+    def admits(self, password: str) -> bool:
+        """Whether this is the PIN of its user. It is not asked: three wrong ones would lock it."""
+
+    def trusts(self, certificate: str) -> bool:
+        """Whether this is the trust anchor (PEM) that the operator gave it; anything is, where none was given."""
+
+    def check(self) -> None:
+        """Nothing, if it answers."""
+
+    def random(self, size: int) -> bytes:
+        """Random bytes of its own."""
+
+    def make(self, key: bytes, label: str) -> None:
+        """Make a key with this id, which is to stay."""
+
+    def holds(self, key: bytes) -> bool:
+        """Whether it has a key with this id."""
+
+    def destroy(self, key: bytes) -> None:
+        """Destroy the key with this id, if it is there."""
+
+    def seal(self, key: bytes, plaintext: bytes, associated: bytes) -> bytes:
+        """Nonce (12 bytes), ciphertext and tag (16 bytes) under AES-GCM."""
+
+    def open(self, key: bytes, sealed: bytes, associated: bytes) -> bytes:
+        """What `seal` sealed. Raises core.errors.SealError."""
+
+
+class KeyProxies(Protocol):
+    """The way to the proxies of external key stores, over the network."""
+
+    def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """The status and body with which the proxy at `endpoint` answers. Raises federation.fetch.FetchError."""

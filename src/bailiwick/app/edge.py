@@ -38,6 +38,7 @@ Own = Callable[[Request], Response]
 """A handler of a request that is no AWS call."""
 
 BELOW = "/tokens/"  # the one path whose handler answers for all that lies below it
+_XKS = "/kms/xks/v1/"
 _DRAIN_FACTOR = 16  # how many times the limit is read and thrown away so that a client hears the refusal
 
 
@@ -81,13 +82,14 @@ class Edge:
         stages: Stages | None = None,
         pages: Own | None = None,
         gate: Gate | None = None,
+        xks: Own | None = None,
     ) -> None:
         """Take the pipeline and, in `own`, handlers by (method, path) for requests that are no AWS call.
 
         Of `proxies` it is believed for whom they ask. With `stored`, no answer leaves before what that gives is
         done. `ready` answers for what is behind the edge. Through `stages`, a view of the pipeline that measures,
         goes one request in EVERY. `pages` answers requests for pages, in a thread.
-        Behind a `gate` that is shut nothing is begun.
+        Behind a `gate` that is shut nothing is begun. `xks` answers other key services, in a thread.
         """
         self._stored = stored
         self._proxies = proxies
@@ -99,6 +101,7 @@ class Edge:
         self._own = own or {}
         self._pages = pages
         self._gate = gate or _Open()
+        self._xks = xks
         self.turned_away = Tally()
         self.ready = ready or Ready({})
         self._threads = threads
@@ -129,6 +132,8 @@ class Edge:
                 own = self._own.get((request.method, BELOW))
             if own:
                 return self._pool.submit(own, request)
+            if self._xks is not None and _XKS in request.path:
+                return self._pool.submit(self._gated, self._xks, request)
             if self._pages is not None and is_page(request):
                 return self._visits.submit(self._gated, self._pages, request)
             if self._gate.shut:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from bailiwick import services
-from bailiwick.app import company, home, issuer, rotation, throttling
+from bailiwick.app import company, home, issuer, outward, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -69,6 +69,8 @@ class World:
             people=self._company,
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
             saml_weak_signatures=settings.saml_weak_signatures,
+            hsms=outward.hsms(settings),
+            key_proxies=outward.key_proxies(settings),
             rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),
         )
         self.directory = Directory(store, self.environment)
@@ -111,6 +113,7 @@ class World:
             stages=stages,
             pages=LatePages(pipeline, options_of(settings)),
             gate=self.trail,
+            xks=outward.xks_proxy(settings, pipeline),
         )
 
     def close(self) -> None:

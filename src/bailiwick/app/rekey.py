@@ -45,6 +45,7 @@ REGISTRY = (
     Sealed(provider_tables.saml_private_key.c.sealed, "saml-private-key", lambda row: str(row.id)),
     Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
     Sealed(instance_tables.document_key.c.sealed, "identity-document-key", lambda row: str(row.id)),
+    Sealed(kms.store.c.secret, "kms-key-store", lambda row: str(row.id)),
     Sealed(kms.material.c.sealed, "kms-material", lambda row: f"{row.key_arn}|{row.id}"),
 )
 """Every sealed column of the database. A test finds those that are missing."""

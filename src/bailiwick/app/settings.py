@@ -50,8 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 takes a free one")] = 4577
     data: Annotated[
-        Path | None,
-        Meta(description="data folder; without it $XDG_DATA_HOME/bailiwick or ~/.local/share/bailiwick"),
+        Path | None, Meta(description="data folder, else $XDG_DATA_HOME/bailiwick or ~/.local/share/bailiwick")
     ] = None
     database: Annotated[
         DatabaseUrl | None,
@@ -181,16 +180,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="ranges, with commas between, in which OIDC issuers are asked beside public addresses"),
     ] = "127.0.0.0/8,::1/128"
     oidc_keys: Annotated[
-        Path | None,
-        Meta(description="JSON file of keys (JWKS) by the URL of their OIDC issuer, which is not asked"),
+        Path | None, Meta(description="JSON file of keys (JWKS) by the URL of an OIDC issuer, which is not asked")
     ] = None
     ldap: Annotated[
-        Path | None,
-        Meta(description="mapping file (TOML) of the company's directory that people sign in with"),
+        Path | None, Meta(description="mapping file (TOML) of the company's directory that people sign in with")
     ] = None
     signin: Annotated[
         Path | None,
         Meta(description="file (TOML) of the identity providers that the sign-in page offers; docs/signin.md"),
+    ] = None
+    hsm: Annotated[
+        Path | None, Meta(description="file (TOML) of PKCS#11 tokens for keys that stay there; docs/kms/hsm.md")
+    ] = None
+    xks: Annotated[
+        Path | None, Meta(description="file (TOML) of external keys: who uses those here, where other proxies are")
     ] = None
     saml_weak_signatures: Annotated[
         bool, Meta(description="accept signatures with SHA-1 from SAML providers, which can be forged")

@@ -18,6 +18,7 @@ CoreError
 ├── TokenRefused              a web identity token that does not hold
 ├── IssuerUnreachable         an identity provider does not answer, so that nothing can be said
 ├── DirectoryUnavailable      a company's directory that cannot be asked
+├── HsmUnavailable            a hardware security module that cannot be asked
 └── SignatureError            a request whose signer is not proven
     ├── MissingAuthentication     nothing was signed
     ├── IncompleteSignature       the credential cannot be read
@@ -114,6 +115,10 @@ class LdapError(CoreError):
 
 class DirectoryUnavailable(CoreError):
     """A company's directory cannot be asked. `str(error)` says why, for the operator's log alone."""
+
+
+class HsmUnavailable(CoreError):
+    """A hardware security module cannot be asked. `str(error)` says why, for the operator's log alone."""
 
 
 class CertificateRefused(CoreError):

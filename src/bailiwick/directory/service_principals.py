@@ -144,8 +144,8 @@ def of_house(
     partition: str,
     name: str,
     *,
-    source_arn: str,
-    account: str,
+    source_arn: str | None,
+    account: str | None,
     said: dict[str, Value] | None = None,
     evidence: dict[str, str] | None = None,
 ) -> HouseService:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ class WrongThumbprint(FetchError):
     """The certificate of the server is neither of a trusted authority nor one of those that are pinned."""
 
 
+class _Question(NamedTuple):
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
 class Fetcher:
     """Documents by URL. `networks` are those that may be asked beside public addresses."""
 
@@ -53,6 +59,19 @@ class Fetcher:
         `thumbprints` are SHA-1 digests, in hexadecimal, of certificates to trust where no authority of the system
         vouches for the server: its own or one above it. Raises FetchError, WrongThumbprint.
         """
+        question = _Question("GET", _HEADERS)
+        if form is not None:
+            question = _Question("POST", {**_HEADERS, "content-type": _FORM}, urlencode(form).encode())
+        status, body = self._asked(url, question, thumbprints)
+        if status != 200:
+            raise FetchError(f"the answer has status {status}", reached=True)
+        return body
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """The status and the body with which `url` answers this. Raises FetchError."""
+        return self._asked(url, _Question("POST", {"user-agent": "bailiwick", **headers}, body), ())
+
+    def _asked(self, url: str, question: _Question, thumbprints: Collection[str]) -> tuple[int, bytes]:
         parts = urlsplit(url)
         ends = time.monotonic() + self._seconds
         try:
@@ -69,7 +88,7 @@ class Fetcher:
             try:
                 if parts.scheme == "https":
                     connection = self._secured(connection, addresses, host, port, ends, thumbprints)
-                return self._read(connection, parts, ends, form)
+                return self._read(connection, parts, ends, question)
             finally:
                 connection.close()
         except ssl.SSLError as error:
@@ -149,9 +168,9 @@ class Fetcher:
                 return [_der(each) for each in shown.get_unverified_chain() or ()]
 
     def _read(
-        self, connection: socket.socket, parts: SplitResult, ends: float, form: Mapping[str, str] | None
-    ) -> bytes:
-        """Ask, and read the answer, which must be 200 and within the limits."""
+        self, connection: socket.socket, parts: SplitResult, ends: float, question: _Question
+    ) -> tuple[int, bytes]:
+        """Ask, and read the answer: its status and its body, which must be within the limits."""
         from http.client import HTTPConnection, HTTPException
 
         asking = HTTPConnection(parts.netloc.rpartition("@")[2])
@@ -159,14 +178,9 @@ class Fetcher:
         connection.settimeout(_left(ends))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            if form is None:
-                asking.request("GET", path, headers=_HEADERS)
-            else:
-                asking.request("POST", path, urlencode(form), {**_HEADERS, "content-type": _FORM})
+            asking.request(question.method, path, question.body, question.headers)
             answer = asking.getresponse()
-            if answer.status != 200:
-                raise FetchError(f"the answer has status {answer.status}", reached=True)
-            return self._body(answer, connection, ends)
+            return answer.status, self._body(answer, connection, ends)
         except HTTPException as error:
             raise FetchError(f"no HTTP: {type(error).__name__}", reached=True) from None
 

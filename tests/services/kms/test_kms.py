@@ -423,11 +423,6 @@ def test_what_is_not_done_says_so(kms: Any, key: str) -> None:
     )
     recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"}
     assert refusal(kms.generate_random, NumberOfBytes=1, Recipient=recipient)[0] == "ValidationException"
-    assert refusal(kms.connect_custom_key_store, CustomKeyStoreId="cks-1") == (
-        "UnknownOperationException",
-        "kms:ConnectCustomKeyStore is not offered by Bailiwick: keys are kept in this deployment's own store; "
-        "there are no others in clusters of HSMs or behind proxies.",
-    )
 
 
 def test_pages(kms: Any) -> None:

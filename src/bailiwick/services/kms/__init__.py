@@ -5,6 +5,7 @@ from __future__ import annotations
 from bailiwick.services.kms import (
     aliases,
     cryptography,
+    custom_key_stores,
     data_keys,
     granting,
     importing,
@@ -22,6 +23,7 @@ from bailiwick.services.kms.service import kms
 __all__ = [
     "aliases",
     "cryptography",
+    "custom_key_stores",
     "data_keys",
     "granting",
     "importing",

@@ -4,6 +4,7 @@
     0       4      magic "BWKC"
     4       1      version, 1
     5       1      algorithm, 1: SP 800-108 counter KDF with HMAC-SHA-256, then AES-256-GCM
+                   (2 and 3: the key is in a token or behind a proxy, see backing.py)
     6       1      flags: 1 if the key's id is that of a multi-Region key, else 0
     7       6      the key's account, as a number, big-endian
     13      16     the key's id: the 16 bytes of its UUID, or of what follows `mrk-`
@@ -30,9 +31,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bailiwick.core.bounded import Bounded
 
+Context = Mapping[str, str] | None
+
 MESSAGES = 1 << 20
 MAX_CONTEXT_BYTES = 8192
-_PREFIX = b"BWKC\x01\x01"
+_MAGIC = b"BWKC\x01"
+MATERIAL, TOKEN, PROXY = 1, 2, 3
+"""The algorithms: by material that is here, by a token, and by material that is here and a proxy."""
 _SINGLE, _MULTI = b"\x00", b"\x01"
 _MRK = "mrk-"
 _HEADER = 89
@@ -79,22 +84,33 @@ class Sealing:
         self._left -= 1
         start, cipher = current
         nonce = random(_NONCE)
-        header = start + nonce
-        return header + cipher.encrypt(nonce, plaintext, header + canonical(context))
+        head = start + nonce
+        return head + cipher.encrypt(nonce, plaintext, head + canonical(context))
 
     def _with(self, salt: bytes) -> tuple[bytes, AESGCM]:
         """What a header begins with, and the cipher, of this salt."""
-        start = b"".join(
-            (
-                _PREFIX,
-                _MULTI if self._origin.key_id.startswith(_MRK) else _SINGLE,
-                int(self._origin.account).to_bytes(6, "big"),
-                uuid.UUID(self._origin.key_id.removeprefix(_MRK)).bytes,
-                bytes.fromhex(self._origin.material_id),
-                salt,
-            )
-        )
+        start = header(MATERIAL, self._origin, salt)
         return start, AESGCM(_message_key(self._material, start))
+
+
+def header(algorithm: int, origin: Origin, salt: bytes = bytes(_SALT)) -> bytes:
+    """What a ciphertext begins with: everything before its nonce, 77 bytes."""
+    return b"".join(
+        (
+            _MAGIC,
+            bytes((algorithm,)),
+            _MULTI if origin.key_id.startswith(_MRK) else _SINGLE,
+            int(origin.account).to_bytes(6, "big"),
+            uuid.UUID(origin.key_id.removeprefix(_MRK)).bytes,
+            bytes.fromhex(origin.material_id),
+            salt,
+        )
+    )
+
+
+def algorithm_of(blob: bytes) -> int:
+    """By which algorithm a ciphertext, which was read before, says that it was made."""
+    return blob[5]
 
 
 def read(blob: bytes) -> Origin:
@@ -108,7 +124,7 @@ def read(blob: bytes) -> Origin:
 def _origin(start: bytes) -> Origin:
     """The origin in a header's beginning: that of one key and material is always the same."""
     flags = start[6:7]
-    if not start.startswith(_PREFIX) or flags not in (_SINGLE, _MULTI):
+    if not start.startswith(_MAGIC) or not MATERIAL <= start[5] <= PROXY or flags not in (_SINGLE, _MULTI):
         raise BadCiphertext
     account = int.from_bytes(start[7:13], "big")
     if account >= 10**12:
@@ -129,15 +145,17 @@ def open_blob(
     `ciphers` is a memory of the key whose material it is: a salt serves many ciphertexts.
     """
     read(blob)
-    header = blob[:_HEADER]
-    known = None if ciphers is None else ciphers.get(header[13:77])
-    cipher = known or AESGCM(_message_key(material, header))
+    if blob[5] != MATERIAL:
+        raise BadCiphertext
+    head = blob[:_HEADER]
+    known = None if ciphers is None else ciphers.get(head[13:77])
+    cipher = known or AESGCM(_message_key(material, head))
     try:
-        plaintext = cipher.decrypt(header[77:], blob[_HEADER:], header + canonical(context))
+        plaintext = cipher.decrypt(head[77:], blob[_HEADER:], head + canonical(context))
     except (InvalidTag, ValueError):
         raise BadCiphertext from None
     if known is None and ciphers is not None:
-        ciphers.put(header[13:77], cipher)  # only now: what does not open drives nothing out
+        ciphers.put(head[13:77], cipher)  # only now: what does not open drives nothing out
     return plaintext
 
 

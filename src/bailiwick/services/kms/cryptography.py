@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bailiwick.api import Call, ValidationError
-from bailiwick.services.kms import algorithms, ciphertext, grants, shapes, specs, states
+from bailiwick.services.kms import algorithms, backing, ciphertext, grants, shapes, specs, states
 from bailiwick.services.kms.algorithms import DoesNotOpen, Unusable
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Key
@@ -40,7 +40,9 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
     algorithm = _checked(key, "Decrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     if ignores_ciphertext(request):
         check_dry_run(request.DryRun)
-    plaintext, material_id = _decrypted(key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext)
+    plaintext, material_id = _decrypted(
+        call, key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext
+    )
     done(call, request.DryRun, key)
     return shapes.DecryptResponse(
         KeyId=key.arn, Plaintext=plaintext, EncryptionAlgorithm=algorithm, KeyMaterialId=material_id
@@ -56,7 +58,7 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
     sealing = _checked(destination, "ReEncrypt", request.DestinationEncryptionAlgorithm, new)
     if ignores_ciphertext(request):
         check_dry_run(request.DryRun)
-    plaintext, material_id = _decrypted(source, opening, request.CiphertextBlob or b"", old)
+    plaintext, material_id = _decrypted(call, source, opening, request.CiphertextBlob or b"", old)
     blob = _encrypted(call, destination, sealing, plaintext, new)
     done(call, request.DryRun, source, destination)
     return shapes.ReEncryptResponse(
@@ -66,14 +68,16 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
         SourceEncryptionAlgorithm=opening,
         DestinationEncryptionAlgorithm=sealing,
         SourceKeyMaterialId=material_id,
-        DestinationKeyMaterialId=destination.material if specs.is_symmetric(destination.spec) else None,
+        DestinationKeyMaterialId=destination.shown_material if specs.is_symmetric(destination.spec) else None,
     )
 
 
 def sealed(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
     """A ciphertext under a symmetric key. Raises ValidationError for a context that is too large."""
-    assert key.sealing is not None, "only a symmetric key seals"
     try:
+        if key.store is not None:
+            return backing.seal(call, key, plaintext, context)
+        assert key.sealing is not None, "only a symmetric key seals"
         return key.sealing.seal(plaintext, context, call.environment.noise)
     except ValueError as error:
         raise ValidationError(str(error)) from None
@@ -98,9 +102,11 @@ def _encrypted(call: Call, key: Key, algorithm: str, plaintext: bytes, context: 
         raise ValidationError(str(error)) from None
 
 
-def _decrypted(key: Key, algorithm: str, blob: bytes, context: Context) -> tuple[bytes, str | None]:
+def _decrypted(call: Call, key: Key, algorithm: str, blob: bytes, context: Context) -> tuple[bytes, str | None]:
     """The plaintext of a ciphertext of this key, and the id of the material, if the ciphertext names one."""
     try:
+        if key.store is not None:
+            return backing.open_blob(call, key, blob, context), None
         if algorithm == SYMMETRIC_DEFAULT:
             return _opened(key, blob, context)
         assert isinstance(key.private, RSAPrivateKey), "the other algorithms are those of RSA"

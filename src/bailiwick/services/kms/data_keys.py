@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bailiwick.api import Call, ValidationError, nothing
-from bailiwick.services.kms import grants, material, shapes, specs, states
+from bailiwick.services.kms import backing, grants, material, shapes, specs, states
 from bailiwick.services.kms.cryptography import Context, sealed
 from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.requesting import check_recipient, done, makes_no_key
 from bailiwick.services.kms.service import kms
-from bailiwick.services.kms.shapes import CustomKeyStoreNotFoundException, InvalidKeyUsageException
+from bailiwick.services.kms.shapes import InvalidKeyUsageException, UnsupportedOperationException
 from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
 
 _BYTES = {"AES_128": 16, "AES_256": 32}
@@ -21,7 +21,7 @@ def generate_data_key(
     check_recipient(request.Recipient)
     plaintext, blob = _data_key(call, request, key)
     return shapes.GenerateDataKeyResponse(
-        CiphertextBlob=blob, Plaintext=plaintext, KeyId=key.arn, KeyMaterialId=key.material
+        CiphertextBlob=blob, Plaintext=plaintext, KeyId=key.arn, KeyMaterialId=key.shown_material
     )
 
 
@@ -31,7 +31,7 @@ def generate_data_key_without_plaintext(
 ) -> shapes.GenerateDataKeyWithoutPlaintextResponse:
     _, blob = _data_key(call, request, key)
     return shapes.GenerateDataKeyWithoutPlaintextResponse(
-        CiphertextBlob=blob, KeyId=key.arn, KeyMaterialId=key.material
+        CiphertextBlob=blob, KeyId=key.arn, KeyMaterialId=key.shown_material
     )
 
 
@@ -47,7 +47,7 @@ def generate_data_key_pair(
         PublicKey=public,
         KeyId=key.arn,
         KeyPairSpec=request.KeyPairSpec,
-        KeyMaterialId=key.material,
+        KeyMaterialId=key.shown_material,
     )
 
 
@@ -61,7 +61,7 @@ def generate_data_key_pair_without_plaintext(
         PublicKey=public,
         KeyId=key.arn,
         KeyPairSpec=request.KeyPairSpec,
-        KeyMaterialId=key.material,
+        KeyMaterialId=key.shown_material,
     )
 
 
@@ -70,11 +70,12 @@ def generate_random(
     call: Call, request: shapes.GenerateRandomRequest, record: None
 ) -> shapes.GenerateRandomResponse:
     check_recipient(request.Recipient)
-    if request.CustomKeyStoreId is not None:
-        raise CustomKeyStoreNotFoundException
-    if request.NumberOfBytes is None:
+    size = request.NumberOfBytes
+    if size is None:
         raise ValidationError("NumberOfBytes is required.")
-    return shapes.GenerateRandomResponse(Plaintext=call.environment.entropy(request.NumberOfBytes))
+    if request.CustomKeyStoreId is not None:
+        return shapes.GenerateRandomResponse(Plaintext=backing.random(call, request.CustomKeyStoreId, size))
+    return shapes.GenerateRandomResponse(Plaintext=call.environment.entropy(size))
 
 
 _KeyRequest = shapes.GenerateDataKeyRequest | shapes.GenerateDataKeyWithoutPlaintextRequest
@@ -97,6 +98,10 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
     """A private key in PKCS#8, its public key, and the private key sealed."""
     spec = request.KeyPairSpec
     specs.check_made(spec, "KeyPairSpec")
+    if key.store is not None:
+        raise UnsupportedOperationException(
+            f"{key.arn} origin is {key.origin} which is not valid for this operation."
+        )
     _check(call, request, key, request.EncryptionContext)
     done(call, request.DryRun, key)
     private = material.generate(spec, call.environment.entropy)

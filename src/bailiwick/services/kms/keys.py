@@ -12,6 +12,7 @@ from bailiwick.api import Call, Environment, Target, Transaction, ValidationErro
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import (
     grants,
+    key_stores,
     material,
     multi_region,
     paging,
@@ -25,6 +26,7 @@ from bailiwick.services.kms import (
 )
 from bailiwick.services.kms.last_use import key_to_stop
 from bailiwick.services.kms.records import (
+    AWS_CLOUDHSM,
     AWS_KMS,
     DISABLED,
     ENABLED,
@@ -81,7 +83,8 @@ def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
         MultiRegion=key.primary_region is not None,
         MultiRegionConfiguration=multi_region.configuration(transaction, key),
         PendingDeletionWindowInDays=multi_region.pending_window(key),
-        CurrentKeyMaterialId=key.material if specs.is_symmetric(key.spec) and has_material else None,
+        CurrentKeyMaterialId=key.shown_material if specs.is_symmetric(key.spec) and has_material else None,
+        **key_stores.metadata(key),
         **listed_algorithms(key.spec, key.usage),  # type: ignore[arg-type]  # one of five members of one type
     )
 
@@ -101,17 +104,20 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
     return Target(account=call.account, context=context, also=(tagging,) if request.Tags else ())
 
 
-@kms.operation("CreateKey", on=new_key, writes=True)
+@kms.operation("CreateKey", on=new_key, writes=True, asks_first=True)
 def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> shapes.CreateKeyResponse:
     spec, usage = _kind(request)
     entropy, imported = call.environment.entropy, request.Origin == EXTERNAL
     # What can take long is done before the transaction is opened.
-    made = None if imported else material.generate(spec, entropy)
+    home = key_stores.home_of(call, request)
+    in_token = home is not None and home.kind == AWS_CLOUDHSM
+    made = None if imported or in_token else material.generate(spec, entropy)
+    call.transaction.begin_writing()
     key_id = f"mrk-{entropy(16).hex()}" if request.MultiRegion else str(uuid.UUID(bytes=entropy(16), version=4))
     arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
     policy = request.Policy or policies.default(call)
     pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
-    material_id, created = "" if made is None else entropy(32).hex(), round(call.now, 3)
+    material_id, created = "" if imported else entropy(32).hex(), round(call.now, 3)
     call.transaction.run(
         insert(tables.key).values(
             arn=arn,
@@ -128,6 +134,8 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
             policy=policy,
             pins=json.dumps(pins),
             primary_region=call.region if request.MultiRegion else None,
+            store=home.id if home else None,
+            xks_key=request.XksKeyId,
         )
     )
     if made is not None:
@@ -141,6 +149,8 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
         )
     tags.put(call.transaction, arn, request.Tags)
     call.transaction.changed(records.topic(arn))
+    if home is not None:
+        key_stores.take_in(call, home, arn, material_id, request.XksKeyId)
     return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
 
 
@@ -224,8 +234,7 @@ def cancel_key_deletion(
     call: Call, request: shapes.CancelKeyDeletionRequest, key: Key
 ) -> shapes.CancelKeyDeletionResponse:
     states.check("CancelKeyDeletion", key)
-    whole = key.material in key.materials
-    _update(call, key, state=DISABLED if whole else PENDING_IMPORT, deletion=None, deletion_days=None)
+    _update(call, key, state=DISABLED if key.is_whole else PENDING_IMPORT, deletion=None, deletion_days=None)
     return shapes.CancelKeyDeletionResponse(KeyId=key.arn)
 
 
@@ -249,8 +258,7 @@ def _kind(request: shapes.CreateKeyRequest) -> tuple[str, str]:
     usage = request.KeyUsage or specs.ENCRYPT
     if usage not in specs.SPECS[spec]:
         raise ValidationError(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
-    if request.Origin not in (None, *states.ORIGINS) or request.CustomKeyStoreId or request.XksKeyId:
-        raise UnsupportedOperationException("Keys in custom key stores are not supported here.")
+    key_stores.check(request, spec)
     if request.Origin == EXTERNAL and spec.startswith("ML_"):
         raise UnsupportedOperationException(f"Key material for keys of the spec {spec} cannot be imported.")
     return spec, usage
@@ -266,6 +274,7 @@ def delete_what_is_due(transaction: Transaction, environment: Environment, now: 
         for table in (tables.alias, tables.grant, tables.tag, tables.last_use, tables.material):
             transaction.run(delete(table).where(table.c.key_arn == row.arn))
         transaction.run(delete(tables.key).where(column.arn == row.arn))
+        key_stores.let_go(transaction, environment, row)
         transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))
         multi_region.replica_is_gone(transaction, row, now)
 

@@ -17,17 +17,20 @@ from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
 from bailiwick.core.seal import KeyRing
-from bailiwick.services.kms import material, specs, tables
+from bailiwick.services.kms import material, specs, stores, tables
 from bailiwick.services.kms.ciphertext import Ciphers, Origin, Sealing
 from bailiwick.services.kms.material import Private
+from bailiwick.services.kms.stores import KeyStore
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"
 PENDING_DELETION = "PendingDeletion"
 PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
 PENDING_IMPORT = "PendingImport"
+UNAVAILABLE = "Unavailable"
 EXPIRES, LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
+AWS_CLOUDHSM, EXTERNAL_KEY_STORE = stores.AWS_CLOUDHSM, stores.EXTERNAL_KEY_STORE
 CURRENT, NON_CURRENT, PENDING_ROTATION = "CURRENT", "NON_CURRENT", "PENDING_ROTATION"
 _PURPOSE = "kms-material"
 _SALTS = 4  # whose ciphers are kept with a key: each process that encrypts goes on with one for long
@@ -68,6 +71,18 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     sealing: Sealing | None = None
     private: Private | None = None
     ciphers: Ciphers | None = None
+    store: KeyStore | None = None  # the custom key store that it is in
+    xks_key: str | None = None  # what the proxy of that store calls it
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its material is there: in the database, or in a token."""
+        return self.material in self.materials or self.origin == AWS_CLOUDHSM
+
+    @property
+    def shown_material(self) -> str | None:
+        """The id of the current material as answers show it: not of keys in custom key stores."""
+        return self.material if self.store is None else None
 
     @property
     def weight(self) -> int:
@@ -93,12 +108,19 @@ class Alias(msgspec.Struct, frozen=True):
 
 def key(transaction: Transaction, environment: Environment, arn: str, now: float) -> Key | None:
     """The key with this ARN, or None. One whose deletion is due is gone already, and so is expired material."""
-    found = transaction.remember("kms.key", arn, lambda tx: (_load(tx, environment, arn), (topic(arn),)))
+    found = transaction.remember("kms.key", arn, lambda tx: _with_topics(arn, _load(tx, environment, arn)))
     if found is None or (found.deletion is not None and found.deletion <= now):
         return None
     if found.expires is not None and found.expires <= now and found.state in (ENABLED, DISABLED):
         return msgspec.structs.replace(found, state=PENDING_IMPORT, sealing=None, private=None)
     return found
+
+
+def _with_topics(arn: str, found: Key | None) -> tuple[Key | None, Iterable[str]]:
+    """A key, and what its being so rests on."""
+    if found is None or found.store is None:
+        return found, (topic(arn),)
+    return found, (topic(arn), stores.topic(found.store.id))
 
 
 def alias(transaction: Transaction, arn: str) -> Alias | None:
@@ -147,13 +169,15 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         if each.sealed is not None
     }
     pins = json.loads(row.pins)
+    store = None if row.store is None else stores.load(transaction, environment, row.store)
+    away = store is not None and not store.connected and row.state in (ENABLED, DISABLED)
     return Key(
         arn=arn,
         account=row.account,
         region=row.region,
         id=row.id,
         description=row.description,
-        state=row.state,
+        state=UNAVAILABLE if away else row.state,
         spec=row.spec,
         usage=row.usage,
         origin=row.origin,
@@ -172,6 +196,8 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         primary_region=row.primary_region,
         manager=row.manager,
         expires=min((each.expires for each in held if each.expires is not None), default=None),
+        store=store,
+        xks_key=row.xks_key,
         **_ready(row, materials.get(row.material)),
     )
 

@@ -6,13 +6,3 @@ from bailiwick.api import Service
 from bailiwick.services.kms.quotas import QUOTA
 
 kms = Service("kms", quota=QUOTA)
-
-kms.refuse(
-    "keys are kept in this deployment's own store; there are no others in clusters of HSMs or behind proxies",
-    "ConnectCustomKeyStore",
-    "CreateCustomKeyStore",
-    "DeleteCustomKeyStore",
-    "DescribeCustomKeyStores",
-    "DisconnectCustomKeyStore",
-    "UpdateCustomKeyStore",
-)

@@ -262,12 +262,86 @@ class CancelKeyDeletionRequest(Struct, frozen=True, kw_only=True, omit_defaults=
     KeyId: KeyIdType
 
 
+CustomKeyStoreIdType = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ConnectCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType
+
+
 AliasNameType = Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[a-zA-Z0-9:/_-]+$)\\Z")]
 
 
 class CreateAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AliasName: AliasNameType
     TargetKeyId: KeyIdType
+
+
+CustomKeyStoreNameType = Annotated[str, Meta(min_length=1, max_length=256)]
+
+CloudHsmClusterIdType = Annotated[
+    str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")
+]
+
+TrustAnchorCertificateType = Annotated[str, Meta(min_length=1, max_length=5000)]
+
+KeyStorePasswordType = Annotated[str, Meta(min_length=7, max_length=32)]
+
+CustomKeyStoreType = Annotated[str, Meta(pattern="(?a)^(?:AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")]
+
+XksProxyUriEndpointType = Annotated[
+    str, Meta(min_length=10, max_length=128, pattern="(?a)^(?:^https://[a-zA-Z0-9.-]+$)\\Z")
+]
+
+XksProxyUriPathType = Annotated[
+    str,
+    Meta(
+        min_length=10,
+        max_length=128,
+        pattern="(?a)^(?:^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$)\\Z",
+    ),
+]
+
+XksProxyVpcEndpointServiceNameType = Annotated[
+    str,
+    Meta(
+        min_length=20,
+        max_length=64,
+        pattern="(?a)^(?:^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$)\\Z",
+    ),
+]
+
+AccountIdType = Annotated[str, Meta(min_length=12, max_length=12, pattern="(?a)^(?:[0-9]{12})\\Z")]
+
+XksProxyAuthenticationAccessKeyIdType = Annotated[
+    str, Meta(min_length=20, max_length=30, pattern="(?a)^(?:^[A-Z2-7]+$)\\Z")
+]
+
+XksProxyAuthenticationRawSecretAccessKeyType = Annotated[
+    str, Meta(min_length=43, max_length=64, pattern="(?a)^(?:^[a-zA-Z0-9\\/+=]+$)\\Z")
+]
+
+
+class XksProxyAuthenticationCredentialType(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    AccessKeyId: XksProxyAuthenticationAccessKeyIdType
+    RawSecretAccessKey: XksProxyAuthenticationRawSecretAccessKeyType
+
+
+XksProxyConnectivityType = Annotated[str, Meta(pattern="(?a)^(?:PUBLIC_ENDPOINT|VPC_ENDPOINT_SERVICE)\\Z")]
+
+
+class CreateCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreName: CustomKeyStoreNameType
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    TrustAnchorCertificate: TrustAnchorCertificateType | None = None
+    KeyStorePassword: KeyStorePasswordType | None = None
+    CustomKeyStoreType: CustomKeyStoreType | None = None
+    XksProxyUriEndpoint: XksProxyUriEndpointType | None = None
+    XksProxyUriPath: XksProxyUriPathType | None = None
+    XksProxyVpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    XksProxyVpcEndpointServiceOwner: AccountIdType | None = None
+    XksProxyAuthenticationCredential: XksProxyAuthenticationCredentialType | None = None
+    XksProxyConnectivity: XksProxyConnectivityType | None = None
 
 
 PrincipalIdType = Annotated[str, Meta(min_length=1, max_length=256, pattern="(?a)^(?:^[\\w+=,.@:/-]+$)\\Z")]
@@ -351,8 +425,6 @@ KeySpec = Annotated[
 
 OriginType = Annotated[str, Meta(pattern="(?a)^(?:AWS_KMS|EXTERNAL|AWS_CLOUDHSM|EXTERNAL_KEY_STORE)\\Z")]
 
-CustomKeyStoreIdType = Annotated[str, Meta(min_length=1, max_length=64)]
-
 TagKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
 
 TagValueType = Annotated[str, Meta(max_length=256)]
@@ -425,6 +497,10 @@ class DeleteAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     AliasName: AliasNameType
 
 
+class DeleteCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType
+
+
 BackingKeyIdType = Annotated[str, Meta(min_length=64, max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")]
 
 
@@ -447,6 +523,18 @@ class DeriveSharedSecretRequest(Struct, frozen=True, kw_only=True, omit_defaults
     Recipient: RecipientInfo | None = None
 
 
+LimitType = Annotated[int, Meta(ge=1, le=1000)]
+
+MarkerType = Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")]
+
+
+class DescribeCustomKeyStoresRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+    CustomKeyStoreName: CustomKeyStoreNameType | None = None
+    Limit: LimitType | None = None
+    Marker: MarkerType | None = None
+
+
 class DescribeKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType
     GrantTokens: GrantTokenList | None = None
@@ -458,6 +546,10 @@ class DisableKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class DisableKeyRotationRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType
+
+
+class DisconnectCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType
 
 
 class EnableKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -612,11 +704,6 @@ class ImportKeyMaterialRequest(Struct, frozen=True, kw_only=True, omit_defaults=
     KeyMaterialId: BackingKeyIdType | None = None
 
 
-LimitType = Annotated[int, Meta(ge=1, le=1000)]
-
-MarkerType = Annotated[str, Meta(min_length=1, max_length=1024, pattern="(?a)^(?:[\\u0020-\\u00FF]*)\\Z")]
-
-
 class ListAliasesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType | None = None
     Limit: LimitType | None = None
@@ -766,6 +853,19 @@ class UpdateAliasRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     TargetKeyId: KeyIdType
 
 
+class UpdateCustomKeyStoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType
+    NewCustomKeyStoreName: CustomKeyStoreNameType | None = None
+    KeyStorePassword: KeyStorePasswordType | None = None
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    XksProxyUriEndpoint: XksProxyUriEndpointType | None = None
+    XksProxyUriPath: XksProxyUriPathType | None = None
+    XksProxyVpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    XksProxyVpcEndpointServiceOwner: AccountIdType | None = None
+    XksProxyAuthenticationCredential: XksProxyAuthenticationCredentialType | None = None
+    XksProxyConnectivity: XksProxyConnectivityType | None = None
+
+
 class UpdateKeyDescriptionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType
     Description: DescriptionType
@@ -799,6 +899,14 @@ class CancelKeyDeletionResponse(Struct, frozen=True, kw_only=True, omit_defaults
     KeyId: KeyIdType | None = None
 
 
+class ConnectCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class CreateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+
+
 class CreateGrantResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     GrantToken: GrantTokenType | None = None
     GrantId: GrantIdType | None = None
@@ -811,10 +919,6 @@ KeyState = Annotated[
     Meta(
         pattern="(?a)^(?:Creating|Enabled|Disabled|PendingDeletion|PendingImport|PendingReplicaDeletion|Unavailable|Updating)\\Z"
     ),
-]
-
-CloudHsmClusterIdType = Annotated[
-    str, Meta(min_length=19, max_length=24, pattern="(?a)^(?:cluster-[2-7a-zA-Z]{11,16})\\Z")
 ]
 
 KeyManagerType = Annotated[str, Meta(pattern="(?a)^(?:AWS|CUSTOMER)\\Z")]
@@ -885,6 +989,10 @@ class DecryptResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyMaterialId: BackingKeyIdType | None = None
 
 
+class DeleteCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
 BackingKeyIdResponseType = Annotated[str, Meta(max_length=64, pattern="(?a)^(?:^[a-f0-9]+$)\\Z")]
 
 
@@ -901,8 +1009,51 @@ class DeriveSharedSecretResponse(Struct, frozen=True, kw_only=True, omit_default
     KeyOrigin: OriginType | None = None
 
 
+ConnectionStateType = Annotated[
+    str, Meta(pattern="(?a)^(?:CONNECTED|CONNECTING|FAILED|DISCONNECTED|DISCONNECTING)\\Z")
+]
+
+ConnectionErrorCodeType = Annotated[
+    str,
+    Meta(
+        pattern="(?a)^(?:INVALID_CREDENTIALS|CLUSTER_NOT_FOUND|NETWORK_ERRORS|INTERNAL_ERROR|INSUFFICIENT_CLOUDHSM_HSMS|USER_LOCKED_OUT|USER_NOT_FOUND|USER_LOGGED_IN|SUBNET_NOT_FOUND|INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET|XKS_PROXY_ACCESS_DENIED|XKS_PROXY_NOT_REACHABLE|XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND|XKS_PROXY_INVALID_RESPONSE|XKS_PROXY_INVALID_CONFIGURATION|XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION|XKS_PROXY_TIMED_OUT|XKS_PROXY_INVALID_TLS_CONFIGURATION)\\Z"
+    ),
+]
+
+
+class XksProxyConfigurationType(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Connectivity: XksProxyConnectivityType | None = None
+    AccessKeyId: XksProxyAuthenticationAccessKeyIdType | None = None
+    UriEndpoint: XksProxyUriEndpointType | None = None
+    UriPath: XksProxyUriPathType | None = None
+    VpcEndpointServiceName: XksProxyVpcEndpointServiceNameType | None = None
+    VpcEndpointServiceOwner: AccountIdType | None = None
+
+
+class CustomKeyStoresListEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStoreId: CustomKeyStoreIdType | None = None
+    CustomKeyStoreName: CustomKeyStoreNameType | None = None
+    CloudHsmClusterId: CloudHsmClusterIdType | None = None
+    TrustAnchorCertificate: TrustAnchorCertificateType | None = None
+    ConnectionState: ConnectionStateType | None = None
+    ConnectionErrorCode: ConnectionErrorCodeType | None = None
+    CreationDate: float | None = None
+    CustomKeyStoreType: CustomKeyStoreType | None = None
+    XksProxyConfiguration: XksProxyConfigurationType | None = None
+
+
+class DescribeCustomKeyStoresResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    CustomKeyStores: list[CustomKeyStoresListEntry] | None = None
+    NextMarker: MarkerType | None = None
+    Truncated: bool | None = None
+
+
 class DescribeKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyMetadata: KeyMetadata | None = None
+
+
+class DisconnectCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
 
 
 class EncapsulateResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1135,6 +1286,10 @@ class SignResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType | None = None
     Signature: CiphertextType | None = None
     SigningAlgorithm: SigningAlgorithmSpec | None = None
+
+
+class UpdateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
 
 
 class VerifyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):

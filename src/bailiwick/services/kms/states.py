@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bailiwick.services.kms import specs
 from bailiwick.services.kms.records import (
-    AWS_KMS,
     DISABLED,
     ENABLED,
-    EXTERNAL,
     PENDING_DELETION,
     PENDING_IMPORT,
     PENDING_REPLICA_DELETION,
+    UNAVAILABLE,
     Key,
 )
 from bailiwick.services.kms.shapes import (
@@ -45,6 +44,13 @@ _NEED_ENABLED = frozenset(
         "UpdatePrimaryRegion",
         "Verify",
         "VerifyMac",
+    )
+)
+# Those of them that need the custom key store that the key is in.
+_NEED_STORE = frozenset(
+    (
+        *("Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"),
+        *("GenerateDataKeyWithoutPlaintext", "ReEncrypt"),
     )
 )
 # Those that need one that has its material, and is to be kept.
@@ -91,6 +97,8 @@ def check(operation: str, key: Key) -> None:
         raise KMSInvalidStateException(f"{key.arn} is {pending}.")
     if key.state == PENDING_IMPORT and operation not in _NEED_KEPT:
         raise KMSInvalidStateException(f"{key.arn} is pending import.")
+    if key.state == UNAVAILABLE and operation in _NEED_STORE:
+        raise KMSInvalidStateException(f"{key.arn} is unavailable.")
     if key.state == DISABLED and operation in _NEED_ENABLED:
         raise DisabledException(f"{key.arn} is disabled.")
 
@@ -101,7 +109,3 @@ def check_origin(key: Key, *allowed: str) -> None:
         raise UnsupportedOperationException(
             f"{key.arn} origin is {key.origin} which is not valid for this operation."
         )
-
-
-ORIGINS = (AWS_KMS, EXTERNAL)
-"""Where material can come from here."""

@@ -28,7 +28,10 @@ key = Table(
     Column("primary_region", string(32)),  # of a multi-Region key: where its primary is
     Column("policy", Text, nullable=False),
     Column("pins", Text, nullable=False),
+    Column("store", string(64)),  # the custom key store that it is in
+    Column("xks_key", string(128)),  # what the proxy of an external key store calls it
     UniqueConstraint("account", "region", "id"),
+    Index("kms_key_store", "store", "xks_key"),
     Index("kms_key_deletion", "deletion"),
     Index("kms_key_rotation_due", "rotation_due"),
     Index("kms_key_account_id", "account", "id"),
@@ -92,6 +95,27 @@ grant = Table(
     Index("kms_grant_grantee", "key_arn", "grantee", "narrow"),
     Index("kms_grant_name", "key_arn", "name"),
     Index("kms_grant_retiring", "retiring", "region", "key_arn", "id"),
+)
+
+# A place for keys outside: a token (AWS_CLOUDHSM) or a proxy (EXTERNAL_KEY_STORE).
+store = Table(
+    "kms_store",
+    metadata,
+    Column("id", string(64), primary_key=True),
+    Column("account", string(12), nullable=False),
+    Column("region", string(32), nullable=False),
+    Column("name", string(256), nullable=False),
+    Column("kind", string(32), nullable=False),
+    Column("state", string(16), nullable=False),
+    Column("error", string(64)),  # why the state is FAILED
+    Column("cluster", string(32)),  # the name of the token
+    Column("anchor", Text),
+    Column("endpoint", string(128)),
+    Column("path", string(128)),
+    Column("access_key_id", string(32)),
+    Column("secret", LargeBinary, nullable=False),  # sealed: the password of the token, or the proxy's secret key
+    Column("created", Float, nullable=False),
+    UniqueConstraint("account", "region", "name"),
 )
 
 # When a key was last used, as GetKeyLastUsage tells it.

@@ -535,7 +535,7 @@ CREATE TABLE kms_key (
 	deletion FLOAT, 
 	material VARCHAR(64) NOT NULL, 
 	policy TEXT NOT NULL, 
-	pins TEXT NOT NULL, deletion_days INTEGER, rotation_days INTEGER, rotation_due FLOAT, primary_region VARCHAR(32), manager VARCHAR(16) DEFAULT 'CUSTOMER' NOT NULL, 
+	pins TEXT NOT NULL, deletion_days INTEGER, rotation_days INTEGER, rotation_due FLOAT, primary_region VARCHAR(32), manager VARCHAR(16) DEFAULT 'CUSTOMER' NOT NULL, store VARCHAR(64), xks_key VARCHAR(128), 
 	CONSTRAINT kms_key_pk PRIMARY KEY (arn), 
 	CONSTRAINT kms_key_account_region_id_unique UNIQUE (account, region, id)
 );
@@ -561,6 +561,25 @@ CREATE TABLE "kms_material" (
 	expires FLOAT, 
 	digest BLOB, 
 	CONSTRAINT kms_material_pk PRIMARY KEY (key_arn, id)
+);
+
+CREATE TABLE kms_store (
+	id VARCHAR(64) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	name VARCHAR(256) NOT NULL, 
+	kind VARCHAR(32) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	error VARCHAR(64), 
+	cluster VARCHAR(32), 
+	anchor TEXT, 
+	endpoint VARCHAR(128), 
+	path VARCHAR(128), 
+	access_key_id VARCHAR(32), 
+	secret BLOB NOT NULL, 
+	created FLOAT NOT NULL, 
+	CONSTRAINT kms_store_pk PRIMARY KEY (id), 
+	CONSTRAINT kms_store_account_region_name_unique UNIQUE (account, region, name)
 );
 
 CREATE TABLE kms_tag (
@@ -900,6 +919,8 @@ CREATE INDEX kms_key_deletion ON kms_key (deletion);
 
 CREATE INDEX kms_key_rotation_due ON kms_key (rotation_due);
 
+CREATE INDEX kms_key_store ON kms_key (store, xks_key);
+
 CREATE INDEX kms_material_expires ON kms_material (expires);
 
 CREATE INDEX org_attachment_policy ON org_attachment (policy);
@@ -940,4 +961,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0022')
+INSERT INTO alembic_version (version_num) VALUES ('0023')

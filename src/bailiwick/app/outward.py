@@ -1,0 +1,72 @@
+"""What the settings name of other places where keys are: their code is imported only then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bailiwick.app.settings import Settings, SettingsError
+from bailiwick.core.message import Request, Response
+from bailiwick.federation.fetch import Fetcher
+from bailiwick.outside import Token
+from bailiwick.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from bailiwick.app.xks import File
+
+
+def hsms(settings: Settings) -> Mapping[str, Token]:
+    """The operator's HSMs, each opened when it is first asked. Raises SettingsError for a file of no use."""
+    if settings.hsm is None:
+        return {}
+    from bailiwick.app import hsm
+
+    try:
+        return hsm.opened(settings.hsm.expanduser(), os.environ)
+    except hsm.HsmError as error:
+        raise SettingsError(f"`hsm`: {error}") from None
+
+
+class Proxies:
+    """The way to the proxies of external key stores: their endpoint, or the URL that the operator gives for it."""
+
+    def __init__(self, fetcher: Fetcher, places: Mapping[str, str]) -> None:
+        self._fetcher = fetcher
+        self._places = dict(places)
+
+    def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """The status and body of the answer. Raises FetchError."""
+        return self._fetcher.post(self._places.get(endpoint, endpoint) + path, headers, body)
+
+
+def key_proxies(settings: Settings) -> Proxies:
+    """The way to proxies that the settings give. Raises SettingsError."""
+    seconds, places = 1.0, {}
+    if settings.xks is not None:
+        found = _file(settings.xks)
+        seconds, places = found.timeout, found.proxies
+    return Proxies(Fetcher(settings.issuers_networks, seconds=seconds, limit=32_768), places)
+
+
+def xks_proxy(settings: Settings, pipeline: Pipeline) -> Callable[[Request], Response] | None:
+    """What answers other key services, if the settings let any in. Raises SettingsError."""
+    if settings.xks is None:
+        return None
+    from bailiwick.app import xks
+
+    try:
+        clients = xks.clients(_file(settings.xks))
+    except xks.XksError as error:
+        raise SettingsError(f"`xks`: {error}") from None
+    return xks.XksProxy(pipeline, clients) if clients else None
+
+
+def _file(path: Path) -> File:
+    from bailiwick.app import xks
+
+    try:
+        return xks.read(path.expanduser())
+    except xks.XksError as error:
+        raise SettingsError(f"`xks`: {error}") from None
