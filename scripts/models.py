@@ -27,9 +27,9 @@ EXTRAS = ROOT / "src" / "bailiwick" / "wire" / "extras"
 SERVICES = ROOT / "src" / "bailiwick" / "services"
 NAMES = (
     *("accessanalyzer", "cloudtrail", "ec2", "eks", "eks-auth", "hosts", "iam", "identitystore", "kms"),
-    *("organizations", "rolesanywhere", "signin", "sso", "sso-admin", "sso-oidc", "sts"),
+    *("organizations", "rolesanywhere", "scim", "signin", "sso", "sso-admin", "sso-oidc", "sts"),
 )
-OWN = {"hosts"}  # services that AWS does not have: the whole model is in wire/extras
+OWN = {"hosts", "scim"}  # services that AWS does not have: the whole model is in wire/extras
 # EC2's model is larger than all others together: what is not named here is an unknown action.
 ONLY = {
     "ec2": {

@@ -37,6 +37,13 @@ OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 UNSIGNED: dict[str, str | None] = {
     "rolesanywhere:CreateSession": "ResourceNotFoundException",  # no trust anchor
     **dict.fromkeys((name for name in CALLS if name.startswith("hosts:")), "InvalidHostProofException"),
+    **{
+        f"scim:{name}": "UnauthorizedException"
+        for name in (
+            *("CreateGroup", "CreateUser", "DeleteGroup", "DeleteUser", "GetGroup", "GetServiceProviderConfig"),
+            *("GetUser", "ListGroups", "ListUsers", "PatchGroup", "PatchUser", "ReplaceGroup", "ReplaceUser"),
+        )
+    },
     "signin:CreateOAuth2Token": "ValidationException",  # no proof of a key
     "sso:GetRoleCredentials": "UnauthorizedException",
     "sso:ListAccountRoles": "UnauthorizedException",
@@ -128,7 +135,9 @@ def test_nobody_may_do_anything(name: str, caller: str) -> None:
     assert error is not None
     prefixes = {"accessanalyzer": "access-analyzer", "sso-admin": "sso"}
     service = name.partition(":")[0]
-    prefix = "sso-directory" if name == "identitystore:UpdatePassword" else prefixes.get(service, service)
+    of_directory = "Password" in name or "BearerToken" in name
+    directory = service == "identitystore" and of_directory
+    prefix = "sso-directory" if directory else prefixes.get(service, service)
     assert prefix + ":" in error[1] or "ciphertext refers" in error[1]
 
 

@@ -11,7 +11,7 @@ from bailiwick.api import Later, Service
 
 NAMES = (
     *("accessanalyzer", "cloudtrail", "ec2", "eks", "eks-auth", "hosts", "iam", "identitystore", "kms"),
-    *("organizations", "rolesanywhere", "signin", "sso", "sso-admin", "sso-oidc", "sts"),
+    *("organizations", "rolesanywhere", "scim", "signin", "sso", "sso-admin", "sso-oidc", "sts"),
 )
 
 

@@ -138,6 +138,16 @@ device = Table(
     Index("sso_device_expires", "expires"),
 )
 
+scim_token = Table(
+    "scim_token",
+    metadata,
+    Column("id", string(36), primary_key=True),
+    Column("store", string(36), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("scim_token_store", "store"),
+)
+
 spent = Table(
     "sso_spent",
     metadata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bailiwick.services.identitystore import groups, password, stores, users
+from bailiwick.services.identitystore import groups, password, stores, tokens, users
 from bailiwick.services.identitystore.service import identitystore
 
-__all__ = ["groups", "identitystore", "password", "stores", "users"]
+__all__ = ["groups", "identitystore", "password", "stores", "tokens", "users"]

@@ -57,6 +57,11 @@ IdentityStoreId = Annotated[
     ),
 ]
 
+
+class CreateBearerTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    IdentityStoreId: IdentityStoreId
+
+
 ResourceId = Annotated[
     str,
     Meta(
@@ -200,6 +205,14 @@ class CreateUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Extensions: Extensions | None = None
 
 
+ScimTokenId = Annotated[str, Meta(min_length=36, max_length=36)]
+
+
+class DeleteBearerTokenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    IdentityStoreId: IdentityStoreId
+    TokenId: ScimTokenId
+
+
 class DeleteGroupMembershipRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     IdentityStoreId: IdentityStoreId
     MembershipId: ResourceId
@@ -308,6 +321,10 @@ class IsMemberInGroupsRequest(Struct, frozen=True, kw_only=True, omit_defaults=T
     GroupIds: GroupIds
 
 
+class ListBearerTokensRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    IdentityStoreId: IdentityStoreId
+
+
 MaxResults = Annotated[int, Meta(ge=1, le=100)]
 
 NextToken = Annotated[str, Meta(min_length=1, max_length=65535, pattern="(?a)^(?:[-a-zA-Z0-9+=/:_]*)\\Z")]
@@ -387,6 +404,14 @@ class UpdateUserRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Revision: ResourceRevision | None = None
 
 
+class CreateBearerTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    TokenId: ScimTokenId | None = None
+    CreatedAt: float | None = None
+    ExpiresAt: float | None = None
+    BearerToken: str | None = None
+    Endpoint: str | None = None
+
+
 ResourceArn = Annotated[
     str,
     Meta(
@@ -415,6 +440,10 @@ class CreateUserResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     UserId: ResourceId
     UserArn: ResourceArn
     Revision: ResourceRevision
+
+
+class DeleteBearerTokenResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
 
 
 class DeleteGroupResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -563,6 +592,16 @@ class GroupMembershipExistenceResult(Struct, frozen=True, kw_only=True, omit_def
 
 class IsMemberInGroupsResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Results: list[GroupMembershipExistenceResult]
+
+
+class ScimTokenInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    TokenId: ScimTokenId | None = None
+    CreatedAt: float | None = None
+    ExpiresAt: float | None = None
+
+
+class ListBearerTokensResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    BearerTokens: list[ScimTokenInfo] | None = None
 
 
 class GroupMembership(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,195 @@
+"""Groups in SCIM, and who is in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, delete, func, insert, select, update
+
+from bailiwick.api import Call
+from bailiwick.directory.center import people, tables
+from bailiwick.directory.center.people import Member, StoreGroup
+from bailiwick.directory.entities import record
+from bailiwick.services.scim import shapes
+from bailiwick.services.scim.common import (
+    answer,
+    directory,
+    filtered,
+    operations,
+    own,
+    page,
+    read,
+    stamp,
+    store_of,
+    window,
+)
+from bailiwick.services.scim.service import scim
+from bailiwick.services.scim.shapes import ConflictException, InvalidRequestException, NotFoundException
+from bailiwick.services.scim.users import found_user
+from bailiwick.store import Duplicate
+
+SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
+_MEMBER = re.compile(r'members\[value eq "([0-9A-Fa-f-]{1,64})"\]', re.ASCII)
+
+
+def _named(given: dict[str, Any]) -> str:
+    name = given.get("displayName")
+    if not isinstance(name, str) or not 0 < len(name) <= 1024:
+        raise InvalidRequestException("displayName is required.")
+    return name
+
+
+def _shown(call: Call, found: StoreGroup) -> dict[str, Any]:
+    """A group without its members, as AWS tells it."""
+    told: dict[str, Any] = {
+        "schemas": [SCHEMA],
+        "id": found.id,
+        "displayName": found.attributes["DisplayName"],
+        "members": [],
+        "meta": {
+            "resourceType": "Group",
+            "created": stamp(found.created),
+            "lastModified": stamp(found.updated),
+            "location": f"{call.environment.public_url}/scim/{found.store}/v2/Groups/{found.id}",
+        },
+    }
+    return told | ({"externalId": found.external.partition(" ")[2]} if found.external else {})
+
+
+def _group(call: Call, group_id: str) -> StoreGroup:
+    found = people.group(call.transaction, store_of(call), group_id)
+    if found is None:
+        raise NotFoundException(f"There is no group {group_id}.")
+    return found
+
+
+def _external(given: dict[str, Any]) -> str | None:
+    value = given.get("externalId")
+    return f"scim {value[:512]}" if isinstance(value, str) and value else None
+
+
+@scim.operation("CreateGroup", on=own, by=directory, writes=True)
+def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) -> shapes.Answer:
+    given, store = read(request.Body), store_of(call)
+    name = _named(given)
+    made = StoreGroup(
+        id=people.new_id(call.environment, store),
+        store=store,
+        folded=name.lower(),
+        external=_external(given),
+        revision=1,
+        created=call.now,
+        updated=call.now,
+        created_by="SCIM",
+        updated_by="SCIM",
+        body=msgspec.json.encode({"DisplayName": name}).decode(),
+    )
+    try:
+        call.transaction.run(insert(tables.group).values(**msgspec.structs.asdict(made)))
+    except Duplicate:
+        raise ConflictException("There is a group with this name or external id already.") from None
+    _add(call, made, given.get("members") or [])
+    return answer(_shown(call, made))
+
+
+@scim.operation("GetGroup", on=own, by=directory)
+def get_group(call: Call, request: shapes.GetGroupRequest, record_: None) -> shapes.Answer:
+    return answer(_shown(call, _group(call, request.Id)))
+
+
+@scim.operation("ListGroups", on=own, by=directory)
+def list_groups(call: Call, request: shapes.ListGroupsRequest, record_: None) -> shapes.Answer:
+    columns, wanted = tables.group.c, filtered(request.filter)
+    statement: Select[Any] = select(tables.group).where(columns.store == store_of(call))
+    if wanted is not None:
+        known = {"displayname": columns.folded, "externalid": columns.external, "id": columns.id}
+        if wanted[0] not in known:
+            raise InvalidRequestException("Groups are filtered by displayName, externalId or id.")
+        values = {"displayname": wanted[1].lower(), "externalid": f"scim {wanted[1]}", "id": wanted[1]}
+        statement = statement.where(known[wanted[0]] == values[wanted[0]])
+    skipped, most = window(request)
+    total = call.transaction.all(select(func.count()).select_from(statement.subquery()))[0][0]
+    rows = call.transaction.all(statement.order_by(columns.id).offset(skipped).limit(most))
+    return answer(page(request, [_shown(call, record(StoreGroup, row)) for row in rows], total))
+
+
+@scim.operation("ReplaceGroup", on=own, by=directory, writes=True)
+def replace_group(call: Call, request: shapes.ReplaceGroupRequest, record_: None) -> shapes.Answer:
+    found, given = _group(call, request.Id), read(request.Body)
+    changed = _renamed(call, found, _named(given), _external(given))
+    call.transaction.run(delete(tables.membership).where(tables.membership.c.group_id == found.id))
+    _add(call, changed, given.get("members") or [])
+    return answer(_shown(call, changed))
+
+
+@scim.operation("PatchGroup", on=own, by=directory, writes=True)
+def patch_group(call: Call, request: shapes.PatchGroupRequest, record_: None) -> shapes.Answer:
+    found = _group(call, request.Id)
+    for kind, path, value in operations(read(request.Body)):
+        found = _patched(call, found, kind, path, value)
+    return answer(_shown(call, found))
+
+
+def _patched(call: Call, found: StoreGroup, kind: str, path: str, value: Any) -> StoreGroup:
+    columns = tables.membership.c
+    one = _MEMBER.fullmatch(path)
+    if one is not None and kind == "remove":
+        where = columns.group_id == found.id, columns.user_id == one[1]
+        call.transaction.run(delete(tables.membership).where(*where))
+        return found
+    if path == "members":
+        if kind in ("replace", "remove"):
+            gone = [str(each.get("value")) for each in value or [] if isinstance(each, dict)]
+            leaving = delete(tables.membership).where(columns.group_id == found.id)
+            if kind == "remove" and gone:
+                leaving = leaving.where(columns.user_id.in_(gone))
+            call.transaction.run(leaving)
+        if kind != "remove":
+            _add(call, found, value or [])
+        return found
+    given = value if not path and isinstance(value, dict) else {path: value}
+    if "members" in given:
+        found = _patched(call, found, kind, "members", given["members"])
+    if "displayName" in given or "externalId" in given:
+        name = _named(given) if "displayName" in given else str(found.attributes["DisplayName"])
+        return _renamed(call, found, name, _external(given) if "externalId" in given else found.external)
+    return found
+
+
+def _renamed(call: Call, found: StoreGroup, name: str, external: str | None) -> StoreGroup:
+    changed = msgspec.structs.replace(
+        found,
+        folded=name.lower(),
+        external=external,
+        revision=found.revision + 1,
+        updated=call.now,
+        updated_by="SCIM",
+        body=msgspec.json.encode({**found.attributes, "DisplayName": name}).decode(),
+    )
+    try:
+        call.transaction.run(
+            update(tables.group).where(tables.group.c.id == found.id).values(**msgspec.structs.asdict(changed))
+        )
+    except Duplicate:
+        raise ConflictException("There is a group with this name or external id already.") from None
+    return changed
+
+
+def _add(call: Call, found: StoreGroup, members: Any) -> None:
+    """Put users into the group; who is in it already stays. Raises NotFoundException."""
+    if not isinstance(members, list):
+        raise InvalidRequestException("members is a list.")
+    for each in members:
+        user = found_user(call, str(each.get("value")) if isinstance(each, dict) else "")
+        if people.member(call.transaction, found.id, user.id) is None:
+            member_id = people.new_id(call.environment, found.store)
+            made = Member(member_id, found.store, found.id, user.id, call.now, "SCIM")
+            call.transaction.run(insert(tables.membership).values(**msgspec.structs.asdict(made)))
+
+
+@scim.operation("DeleteGroup", on=own, by=directory, writes=True)
+def delete_group(call: Call, request: shapes.DeleteGroupRequest, record_: None) -> shapes.Answer:
+    people.remove_group(call.transaction, _group(call, request.Id))
+    return shapes.Answer()
