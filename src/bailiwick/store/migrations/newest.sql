@@ -700,6 +700,14 @@ CREATE TABLE rolesanywhere_subject (
 	CONSTRAINT rolesanywhere_subject_pk PRIMARY KEY (account, region, id)
 );
 
+CREATE TABLE scim_token (
+	id VARCHAR(36) NOT NULL, 
+	store VARCHAR(36) NOT NULL, 
+	created FLOAT NOT NULL, 
+	expires FLOAT NOT NULL, 
+	CONSTRAINT scim_token_pk PRIMARY KEY (id)
+);
+
 CREATE TABLE service_principal (
 	id VARCHAR(32) NOT NULL, 
 	name VARCHAR(128) NOT NULL, 
@@ -933,6 +941,8 @@ CREATE INDEX org_handshake_organization ON org_handshake (organization);
 
 CREATE INDEX org_node_organization ON org_node (organization);
 
+CREATE INDEX scim_token_store ON scim_token (store);
+
 CREATE INDEX signin_login_expires ON signin_login (expires);
 
 CREATE INDEX sso_assignment_permission_set ON sso_assignment (permission_set, account);
@@ -961,4 +971,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0023')
+INSERT INTO alembic_version (version_num) VALUES ('0024')
