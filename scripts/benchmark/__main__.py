@@ -12,12 +12,13 @@ from benchmark.decisions import decisions
 from benchmark.growth import growth, policies
 from benchmark.inside import in_process
 from benchmark.keys import keys
+from benchmark.memory import memory
 from benchmark.report import Report
 from benchmark.servers import TOP
 from benchmark.start import start
 from benchmark.workers import workers
 
-_PARTS = ("stages", "decisions", "servers", "start", "growth", "keys", "policies", "accounts", "workers")
+_PARTS = ("stages", "decisions", "servers", "start", "growth", "keys", "policies", "accounts", "memory", "workers")
 _PEERS = ["ministack", "moto_server"]
 
 
@@ -54,6 +55,8 @@ def main() -> None:
         policies(report, *loads)
     if "accounts" in parts:
         large_accounts(report)
+    if "memory" in parts:
+        memory(report)
     if "workers" in parts:
         workers(report, *loads)
 
