@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import softhsm
 from bailiwick.app import custody, home, keyring, sealed
 from bailiwick.app.cli import app
 from bailiwick.app.custody import CustodyError, Gathering
@@ -21,6 +22,7 @@ from bailiwick.app.settings import Settings
 from bailiwick.core import shamir
 from bailiwick.core.errors import ShareError
 
+NAME = "cluster-frankfurthsm"
 PHRASE = "correct horse battery staple"
 Run = Callable[..., Result]
 
@@ -205,3 +207,44 @@ def test_operators_bring_shares_to_the_desk(locked: tuple[custody.Locked, list[s
     assert seal.opened.keys == (bytes(32),)
     with pytest.raises(FileNotFoundError):
         sealed.speak(folder, Brought())
+
+
+@softhsm.needed
+def test_a_token_opens_the_root_key(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, account = (tmp_path / keyring.FILE).read_bytes(), opened(tmp_path).deployment.account_id
+    softhsm.folder()
+    (tmp_path / "pin").write_text(softhsm.PIN)
+    (tmp_path / "pin").chmod(0o600)
+    places = tmp_path / "hsm.toml"
+    text = f'[tokens.{NAME}]\nmodule = "{softhsm.MODULE}"\ntoken = "second"\npin_file = "{tmp_path}/pin"\n'
+    places.write_text(text)
+    assert "setting `hsm`" in str(run("root-key", "token", NAME).exception)
+    monkeypatch.setenv("BAILIWICK_HSM", str(places))
+    assert "names no token" in str(run("root-key", "token", "cluster-munichmunich").exception)
+    done = run("root-key", "token", NAME)
+    assert done.exit_code == 0, done.exception
+    assert not (tmp_path / keyring.FILE).exists()
+
+    with_hsm = Settings(data=tmp_path, hsm=places)
+    assert home.open_home(tmp_path, with_hsm, {}).deployment.account_id == account
+    assert "the root key opens" in run("root-key", "combine").output
+    with pytest.raises(RootKeyError, match="setting `hsm`"):
+        opened(tmp_path)
+    places.write_text(text.replace('"second"', '"nowhere"'))
+    with pytest.raises(RootKeyError, match="does not answer"):
+        home.open_home(tmp_path, with_hsm, {})
+    places.write_text(text.replace('"second"', '"third"'))
+    with pytest.raises(RootKeyError, match="does not"):
+        home.open_home(tmp_path, with_hsm, {})
+    places.write_text(text)
+
+    assert run("root-key", "add").exit_code == 0
+    assert len(home.open_home(tmp_path, with_hsm, {}).ring.roots) == 2
+    assert run("root-key", "rotate").exit_code == 0
+    assert run("root-key", "drop").exit_code == 0
+    assert run("root-key", "passphrase", lines=(PHRASE,)).exit_code == 0
+    assert opened(tmp_path, PHRASE).deployment.account_id == account
+    assert run("root-key", "token", NAME, lines=(PHRASE,)).exit_code == 0
+    assert run("root-key", "file").exit_code == 0
+    assert opened(tmp_path).deployment.account_id == account
+    assert (tmp_path / keyring.FILE).read_bytes() != root

@@ -120,7 +120,7 @@ def test_the_file_of_tokens(tmp_path: Path) -> None:
         ("[tokens.main]\nmodule = '/m'\ntoken = 't'\npin_file = 'p'\n", "matching regex"),
         (f"[tokens.{NAME}]\nmodule = '/m'\ntoken = 't'\n", "needs either"),
         (f"[tokens.{NAME}]\nmodule = '/m'\ntoken = 't'\npin = '1'\n", "unknown field `pin`"),
-        (f"root = 'cluster-munichmunich'\n[tokens.{NAME}]\nmodule = '/m'\ntoken = 't'\npin_file = 'p'\n", "root"),
+        (f"root = '{NAME}'\n[tokens.{NAME}]\nmodule = '/m'\ntoken = 't'\npin_file = 'p'\n", "field `root`"),
         ("[tokens", "hsm.toml"),
     ],
 )

@@ -49,7 +49,7 @@ def operator(environment: MutableMapping[str, str]) -> Callable[[Locked], Opened
             return custody.with_passphrase(locked, _line(lines, "Passphrase of the root key: "))
         gathering = Gathering(locked)
         while not gathering.complete:
-            have = f"{len(gathering.numbers)} of {locked.opener.threshold}"
+            have = f"{len(gathering.numbers)} of {gathering.threshold}"
             typed = _line(lines, f"Share of the root key ({have} are here): ")
             try:
                 gathering.add(typed)

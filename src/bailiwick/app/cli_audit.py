@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bailiwick.app import home, keyring
+from bailiwick.app import home, keyring, opening
 from bailiwick.app.home import HomeError
 from bailiwick.app.place import shelf_of, signer_of
 from bailiwick.app.settings import Settings, SettingsError, data_folder, load
@@ -163,7 +163,7 @@ def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _signing_key(settings: Settings) -> bytes:
     folder = data_folder(settings, os.environ)
-    ring = keyring.find(folder, os.environ)
+    ring = keyring.find(folder, os.environ, opening.opener(settings, os.environ))
     if ring is None:
         raise HomeError(f"there is no root key in {folder}, on which the signatures hang; give it, or --key")
     return signer_of(ring).public

@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 from bailiwick.app import backup as backups
-from bailiwick.app import custody, home, keyring, logs
+from bailiwick.app import custody, home, keyring, logs, opening
 from bailiwick.app.backup import BackupError, Manifest
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
-from bailiwick.app.settings import data_folder, load
+from bailiwick.app.settings import Settings, data_folder, load
 from bailiwick.core.seal import KeyRing
 from bailiwick.store import Store
 
@@ -58,7 +58,7 @@ def restore(
     logs.configure(settings.log_level)
     folder = data_folder(settings, os.environ)
     with told():
-        ring = root_for(file, root_key, folder)
+        ring = root_for(file, root_key, folder, settings)
         if verify:
             say(f"{file} is whole: {_shown(backups.verify(file, ring))}")
             return
@@ -79,9 +79,11 @@ def restore(
     say("start it with `bailiwick serve`; the access keys are those of then")
 
 
-def root_for(file: Path, root_key: Path | None, folder: Path) -> KeyRing:
+def root_for(file: Path, root_key: Path | None, folder: Path, settings: Settings) -> KeyRing:
     """The root key for a backup: from the file that was named, or from where a server would find it."""
-    ring = keyring.of_file(root_key) if root_key is not None else keyring.find(folder, os.environ)
+    if root_key is not None:
+        return keyring.of_file(root_key)
+    ring = keyring.find(folder, os.environ, opening.opener(settings, os.environ))
     if ring is None:
         raise RootKeyError(
             f"{file} needs the root key {backups.root_of(file)}; {folder} has none: name one with --root-key"

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bailiwick.app import backup as backups
-from bailiwick.app import home, keyring, logs
+from bailiwick.app import home, keyring, logs, opening
 from bailiwick.app.cli_backup import RootKeyFile, root_for, told
 from bailiwick.app.cli_support import Config, Data
 from bailiwick.app.home import HomeError
@@ -55,7 +55,7 @@ def decrypt_offline(
     folder = data_folder(settings, os.environ)
     blob, pairs = _read(ciphertext), _pairs(context or [])
     if backup is not None:
-        ring = root_for(backup, root_key, folder)
+        ring = root_for(backup, root_key, folder, settings)
         with told(), tempfile.TemporaryDirectory(prefix="bailiwick-") as unpacked:
             backups.unpack(backup, Path(unpacked) / home.DATABASE, ring)
             arn, plaintext = _opened(Path(unpacked), ring, blob, pairs)
@@ -63,7 +63,11 @@ def decrypt_offline(
         place = settings.database or folder
         if isinstance(place, Path) and not (place / home.DATABASE).exists():
             raise HomeError(f"there is no deployment in {folder}")
-        found = keyring.of_file(root_key) if root_key is not None else keyring.find(folder, os.environ)
+        found = (
+            keyring.of_file(root_key)
+            if root_key is not None
+            else keyring.find(folder, os.environ, opening.opener(settings, os.environ))
+        )
         if found is None:
             raise RootKeyError(f"there is no root key in {folder}; name it with --root-key")
         arn, plaintext = _opened(place, found, blob, pairs)

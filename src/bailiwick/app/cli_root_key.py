@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from bailiwick.app import asking, custody, keyring, rekey, rotation
+from bailiwick.app import asking, custody, keyring, opening, rekey, rotation
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.custody import CustodyError, Gathering, Opened
 from bailiwick.app.files import private_folder, write_private
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.settings import data_folder, load
 from bailiwick.core import shamir
-from bailiwick.core.errors import ShareError
+from bailiwick.core.errors import HsmUnavailable, ShareError
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
 
 root_key = typer.Typer(help="The root key that everything is sealed under.", no_args_is_help=True)
@@ -148,6 +148,23 @@ def split(
     say(f"{threshold} of these {shares} shares open {found.folder / custody.FILE}: make a copy of that file")
 
 
+@root_key.command("token")
+def token(
+    name: Annotated[str, typer.Argument(help="What the file of tokens (the setting `hsm`) calls it.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Lock the root key under a new key that a PKCS#11 token opens, at each start and without an operator."""
+    settings = load({"data": data}, os.environ, config)
+    with deployment(config, data, _answers(_lines())) as (found, _), _refusing():
+        keys, hsm = _keys(found), opening.token(settings, name, os.environ)
+        try:
+            _change(found, custody.by_token(keys, name, hsm, os.urandom), keys)
+        finally:
+            hsm.close()
+    say(f"the token {name} opens {found.folder / custody.FILE}: make a copy of that file, and of the token's key")
+
+
 @root_key.command("combine")
 def combine(
     write: Annotated[
@@ -156,14 +173,14 @@ def combine(
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """Try whether the shares (or the passphrase) at hand open the root key. Needs the data folder's file alone."""
+    """Try whether the shares, the passphrase or the token at hand open the root key. Needs `root.sealed` alone."""
     settings = load({"data": data}, os.environ, config)
     folder = data_folder(settings, os.environ)
     with _refusing():
         locked = custody.read(folder)
         if locked is None:
             raise HomeError(f"there is no {custody.FILE} in {folder}")
-        opened = asking.operator(os.environ)(locked)
+        opened = opening.opener(settings, os.environ)(locked)
     roots = KeyRing(*opened.keys).roots
     if write is not None:
         if write.exists():
@@ -174,7 +191,7 @@ def combine(
 
 @root_key.command("file")
 def file(config: Config = None, data: Data = None) -> None:
-    """Keep the root key in `root.key` again, neither under a passphrase nor in shares."""
+    """Keep the root key in `root.key` again, locked by nothing."""
     with deployment(config, data) as (found, _):
         _change(found, None, _keys(found))
     say(f"the root key is in {found.folder / keyring.FILE}")
@@ -242,7 +259,7 @@ class _refusing:  # noqa: N801  (a context, as a function would be)
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CustodyError | ShareError):
+        if isinstance(error, CustodyError | ShareError | HsmUnavailable):
             raise HomeError(str(error)) from None
 
 

@@ -1,4 +1,5 @@
-"""The root keys locked in the file `root.sealed`: under a passphrase, or under a key that operators hold in shares.
+"""The root keys locked in the file `root.sealed`: under a passphrase, a key that operators hold in shares, or a key
+that a PKCS#11 token opens.
 
 The file is JSON: what opens it (`Lock`), and the root keys, sealed (AES-256-GCM, which authenticates the rest). The
 root keys themselves are those of `root.key`, so that a deployment changes from one kind to another and back, and
@@ -18,16 +19,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bailiwick.app.files import UnsafeFile, read_private, write_private
 from bailiwick.core import shamir
-from bailiwick.core.errors import ShareError
+from bailiwick.core.errors import HsmUnavailable, SealError, ShareError
 from bailiwick.core.ids import Entropy
 from bailiwick.core.seal import ROOT_KEY_BYTES
 from bailiwick.core.shamir import Share
+from bailiwick.outside import Token
 
 FILE = "root.sealed"
 SHORTEST = 12
 """Characters of a passphrase."""
 
-_VERSION, _NONCE_BYTES, _SALT_BYTES, _LONGEST = 1, 12, 16, 1024
+_VERSION, _NONCE_BYTES, _SALT_BYTES, _ID_BYTES, _LONGEST = 1, 12, 16, 16, 1024
+_WRAPPED = b"bailiwick/root.sealed/1/token"
 # RFC 9106, section 4, the second recommended choice: 64 MiB.
 _ITERATIONS, _MEMORY_KIB, _LANES = 3, 65536, 4
 
@@ -57,11 +60,22 @@ class Shares(msgspec.Struct, frozen=True, tag="shares", tag_field="opened_by"):
     digests: tuple[bytes, ...]
 
 
+class InToken(msgspec.Struct, frozen=True, tag="token", tag_field="opened_by"):
+    """A key that a PKCS#11 token opens: what the setting `hsm` calls it, and the id of the key that stays in it."""
+
+    token: str
+    id: bytes
+    wrapped: bytes
+
+
+Opener = Argon2id | Shares | InToken
+
+
 class Locked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is in the file."""
 
     version: int
-    opener: Argon2id | Shares
+    opener: Opener
     sealed: bytes
 
     @property
@@ -69,6 +83,8 @@ class Locked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What an operator must bring."""
         if isinstance(self.opener, Argon2id):
             return "a passphrase"
+        if isinstance(self.opener, InToken):
+            return f"the token {self.opener.token}"
         return f"{self.opener.threshold} of {len(self.opener.digests)} shares"
 
 
@@ -77,7 +93,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     keys: tuple[bytes, ...]
     key: bytes
-    opener: Argon2id | Shares
+    opener: Opener
 
     def __repr__(self) -> str:
         return f"Opened({len(self.keys)} root keys)"
@@ -145,6 +161,25 @@ def with_passphrase(locked: Locked, passphrase: str) -> Opened:
         raise CustodyError("the passphrase is wrong") from None
 
 
+def by_token(keys: Sequence[bytes], name: str, token: Token, entropy: Entropy) -> Opened:
+    """What locks root keys under a new key that this token opens. Raises core.errors.HsmUnavailable."""
+    made, key = entropy(_ID_BYTES), entropy(ROOT_KEY_BYTES)
+    token.make(made, "bailiwick root key")
+    return Opened(tuple(keys), key, InToken(name, made, token.seal(made, key, _WRAPPED)))
+
+
+def with_token(locked: Locked, token: Token) -> Opened:
+    """The root keys that this token opens. Raises CustodyError."""
+    if not isinstance(locked.opener, InToken):
+        raise CustodyError(f"what is needed is {locked.needs}, and no token")
+    try:
+        return unlock(locked, token.open(locked.opener.id, locked.opener.wrapped, _WRAPPED))
+    except HsmUnavailable as error:
+        raise CustodyError(f"the token that opens the root key does not answer: {error}") from None
+    except SealError:
+        raise CustodyError(f"the token {locked.opener.token} does not open the root key") from None
+
+
 class Gathering:
     """The shares that were brought so far. Its repr shows none."""
 
@@ -161,9 +196,14 @@ class Gathering:
         return sorted(self._shares)
 
     @property
+    def threshold(self) -> int:
+        """How many are needed."""
+        return self._opener.threshold
+
+    @property
     def complete(self) -> bool:
         """Whether there are enough."""
-        return len(self._shares) >= self._opener.threshold
+        return len(self._shares) >= self.threshold
 
     def add(self, typed: str) -> int:
         """Take a share; returns its number. Raises CustodyError for a wrong one, and keeps the others."""
@@ -202,5 +242,5 @@ def _stretched(opener: Argon2id, passphrase: str) -> bytes:
     )
 
 
-def _bound(opener: Argon2id | Shares) -> bytes:
+def _bound(opener: Opener) -> bytes:
     return b"bailiwick/root.sealed/1" + msgspec.json.encode(opener, order="deterministic")

@@ -26,7 +26,7 @@ import msgspec
 from sqlalchemy import select
 
 from bailiwick.api import Environment, Transaction
-from bailiwick.app import keyring
+from bailiwick.app import keyring, opening
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
 from bailiwick.app.keyring import Ask, Held
 from bailiwick.app.noise import noise
@@ -89,6 +89,7 @@ def open_home(
     """
     try:
         private_folder(folder)
+        ask = opening.opener(settings, environment, ask)
         held = keyring.take(folder, environment, ask)  # operators may take hours: before anybody is kept waiting
         with _alone(folder):
             held = held or keyring.take(folder, environment, ask)

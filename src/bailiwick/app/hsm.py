@@ -49,10 +49,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file: tokens by name, and which of them keeps the deployment's root key, if one does."""
+    """The file: tokens by name."""
 
     tokens: dict[Name, Place]
-    root: Name | None = None
 
 
 def read(path: Path) -> Tokens:
@@ -63,8 +62,6 @@ def read(path: Path) -> Tokens:
         raise HsmError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise HsmError(f"{path}: {error}") from None
-    if found.root is not None and found.root not in found.tokens:
-        raise HsmError(f"{path}: `root` names {found.root}, which is not among the tokens")
     for name, place in found.tokens.items():
         if (place.pin_file is None) == (place.pin_credential is None):
             raise HsmError(f"{path}: {name} needs either `pin_file` or `pin_credential`")

@@ -2,8 +2,8 @@
 
 Looked for in this order (facts/crypto-notes.md section 3.1): the environment variable BAILIWICK_ROOT_KEY, a
 credential of the service manager (`bailiwick-root-key` in $CREDENTIALS_DIRECTORY), the file `root.key` in the
-data folder, the file `root.sealed` there, which operators must open (custody.py). It is 32 bytes, raw or in base64;
-or several in base64, one a line, all of which open, and one seals: which one, the database says (rotation.py).
+data folder, the file `root.sealed` there, which operators or a token must open (custody.py). It is 32 bytes, raw or
+in base64; or several in base64, one a line: all open, and one seals, the database says which (rotation.py).
 
 The database keeps a value sealed under it: so a wrong root key is told apart from a damaged database, and before
 anything is served.
@@ -59,12 +59,12 @@ Ask = Callable[[Locked], Opened]
 """Has an operator open what is locked. Raises CustodyError."""
 
 
-def find(folder: Path, environment: MutableMapping[str, str]) -> KeyRing | None:
+def find(folder: Path, environment: MutableMapping[str, str], ask: Ask | None = None) -> KeyRing | None:
     """The key ring that was given to this process, or None if there is no root key anywhere.
 
     Takes the variable out of `environment`, so that no child inherits it. Raises RootKeyError.
     """
-    held = take(folder, environment)
+    held = take(folder, environment, ask)
     return None if held is None else held.ring
 
 

@@ -21,11 +21,11 @@ def hsms(settings: Settings) -> Mapping[str, Token]:
     """The operator's HSMs, each opened when it is first asked. Raises SettingsError for a file of no use."""
     if settings.hsm is None:
         return {}
-    from bailiwick.app import hsm
+    from bailiwick.app.hsm import HsmError, opened
 
     try:
-        return hsm.opened(settings.hsm.expanduser(), os.environ)
-    except hsm.HsmError as error:
+        return opened(settings.hsm.expanduser(), os.environ)
+    except HsmError as error:
         raise SettingsError(f"`hsm`: {error}") from None
 
 

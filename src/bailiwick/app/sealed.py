@@ -71,11 +71,11 @@ class Seal:
         except CustodyError as wrong:
             error = str(wrong)
             log.warning("what was brought to unseal is refused", reason=error)
-        needs, opener = self._locked.needs, self._locked.opener
-        if self._gathering is None or isinstance(opener, Argon2id):
+        needs = self._locked.needs
+        if self._gathering is None:
             return Progress(needs, shares=False, error=error, open=self.opened is not None)
         have = tuple(self._gathering.numbers)
-        return Progress(needs, True, opener.threshold, have, taken, error, self.opened is not None)
+        return Progress(needs, True, self._gathering.threshold, have, taken, error, self.opened is not None)
 
     def _take(self, brought: Brought) -> int:
         if self._gathering is None:
