@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
-import structlog
 
 from bailiwick import api
 from bailiwick.api import ApiError, Call, Caller, Environment, Later, Operation, Service, Target
@@ -38,13 +37,12 @@ from bailiwick.directory.forwarding import Forwarder
 from bailiwick.directory.proof import who_signed
 from bailiwick.directory.snapshot import Directory
 from bailiwick.door import Joined, Signed
-from bailiwick.store import Store, StoreUnavailable, Unstorable
+from bailiwick.store import Store
 from bailiwick.store.waiting import Waits
 from bailiwick.throttling import throttle
+from bailiwick.translate import as_api_error
 from bailiwick.wire import answer, identify, models, parse, refuse
 from bailiwick.wire.models import OperationModel, ServiceModel
-
-log = structlog.get_logger()
 
 _REGION_OF_GLOBAL_SERVICES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -68,7 +66,10 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A request of which it is known who claims to have made it and what for; nothing is proven yet."""
+    """A request of which it is known who claims to have made it and what for; nothing is proven yet.
+
+    `service` is whose operation it names, where that is not offered and so has no route.
+    """
 
     request: Request
     request_id: str
@@ -76,6 +77,7 @@ class Received(msgspec.Struct, frozen=True):
     claim: Claim | None = None
     route: Route | None = None
     refused: ApiError | None = None
+    service: ServiceModel | None = None
 
     @property
     def quick(self) -> bool:
@@ -172,18 +174,21 @@ class Pipeline:
     def receive(self, request: Request) -> Received:
         """Read who claims to ask and for what. A request that makes no sense is refused by `answer`."""
         request_id, now = ids.request_id(self.environment.noise), self.environment.now()
-        claim, route, unproven = None, None, None
+        claim, model, route, unproven = None, None, None, None
         try:
             claim = read(request)
         except errors.SignatureError as error:
-            unproven = _api_error(error, request_id)
+            unproven = as_api_error(error, request_id)
         try:
             model = identify(request, claim.service if claim else None)
             route = self.route(model.service, model.name)
             if route is None:
                 raise self._not_offered(model.service, model.name)
         except ApiError as unknown:
-            return Received(request, request_id, now, claim, None, unproven or unknown)
+            service = None if model is None else models.service(model.service)
+            if model is not None and not model.signed:
+                unproven = None
+            return Received(request, request_id, now, claim, None, unproven or unknown, service)
         return Received(request, request_id, now, claim, route, unproven if route.model.signed else None)
 
     def answer(self, received: Received) -> Response:
@@ -201,13 +206,13 @@ class Pipeline:
                 reading = self.store.transaction(write=False)  # nobody waits for what strangers send
                 call.caller = route.operation.by(msgspec.structs.replace(call, transaction=reading), values)
         except Exception as refusal:
-            error = _api_error(refusal, received.request_id)
+            error = as_api_error(refusal, received.request_id)
             self.audit(self._event(received, caller, error, values))
             return self.refused(error, received)
         try:
             return answer(route.model, self.invoke(call, values), request, received.request_id)
         except Exception as refusal:
-            return self.refused(_api_error(refusal, received.request_id), received, call.caller)
+            return self.refused(as_api_error(refusal, received.request_id), received, call.caller)
 
     def authenticate(self, received: Received, route: Route) -> Caller:
         """The caller whose secret signed this request. Raises core.errors.SignatureError for anyone else."""
@@ -295,7 +300,7 @@ class Pipeline:
             is_over = False  # nothing has happened yet: it is begun again by a thread that may wait
             raise
         except Exception as error:
-            refused, output = _api_error(error, call.request_id), None
+            refused, output = as_api_error(error, call.request_id), None
             if isinstance(refused, api.AccessDenied) and refused.ruling:
                 ruling = refused.ruling
             if refused is error:
@@ -329,7 +334,8 @@ class Pipeline:
         if caller is not None and isinstance(error, api.AccessDenied) and error.ruling is not None:
             text, environment = authorization_message(error.ruling, caller.user_id), self.environment
             sealed = seal_message(environment.ring, text, caller.account, received.now, environment.entropy)
-        return refuse(error, route.service if route else None, received.request, received.request_id, sealed)
+        service = route.service if route else received.service
+        return refuse(error, service, received.request, received.request_id, sealed)
 
     def _not_offered(self, service: str, name: str) -> api.UnknownOperation:
         """The refusal of an operation that the model has and this server does not."""
@@ -370,31 +376,3 @@ def _route(service: Service, operation: Operation) -> Route:
         raise ValueError(f"{name}: exactly the operations that the model leaves unsigned declare by=")
     inputs = typing.get_type_hints(operation.handler)
     return Route(operation, found, model, service.is_global, inputs["request"], service.refuses, service.rules)
-
-
-_TRANSLATED: dict[type[errors.CoreError], type[ApiError]] = {
-    errors.MissingAuthentication: api.MissingAuthenticationToken,
-    errors.IncompleteSignature: api.IncompleteSignature,
-    errors.ScopeMismatch: api.SignatureDoesNotMatch,
-    errors.RequestSkewed: api.SignatureDoesNotMatch,
-    errors.UnknownToken: api.InvalidClientTokenId,
-    errors.ExpiredToken: api.ExpiredToken,
-}
-
-
-def _api_error(error: Exception, request_id: str) -> ApiError:
-    """The one place where what went wrong becomes what the client reads."""
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, Unstorable):
-        return api.ValidationError("A value in the request holds a character that cannot be stored.")
-    if isinstance(error, StoreUnavailable):
-        log.error("store unavailable", request_id=request_id, reason=str(error))
-        return api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
-    if isinstance(error, errors.SignatureMismatch):
-        return api.SignatureDoesNotMatch(str(error), error.canonical_request, error.string_to_sign)
-    for kind, translated in _TRANSLATED.items():
-        if isinstance(error, kind):
-            return translated(str(error))
-    log.error("internal failure", request_id=request_id, exc_info=error)
-    return api.InternalFailure("The request processing has failed because of an unknown error.")

@@ -409,6 +409,7 @@ def test_every_member_that_a_model_calls_a_secret_or_that_sounds_like_one_is_lef
 
 
 HARMLESS = {
+    "BearerTokens",  # what is told of them when they are listed: their ids and dates
     "ClientToken",  # of an instance: for idempotency
     "HttpTokens",
     "NextToken",

@@ -214,7 +214,7 @@ def test_two_workers_are_one_sum(start: Any, tmp_path: Path) -> None:
     assert found["bailiwick_request_seconds_count", "sts"] == 12
     assert found[("bailiwick_workers",)] == 2
     assert found["bailiwick_cache_hits_total", "signing_keys"] >= 10
-    assert get(endpoint, "GET", "/readyz") == (200, b"store: ok\naudit: ok\n")
+    assert get(endpoint, "GET", "/readyz") == (200, b"store: ok\naudit: ok\nroot key: ok\n")
     status, _ = process.stop(signal.SIGTERM)
     assert status == 0
 

@@ -161,8 +161,12 @@ def test_what_is_open_is_open_to_every_verified_caller(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_the_administrator_is_never_denied(name: str) -> None:
     error = Scene().error(name, "admin")
-    if name in ("iam:GetAccessKeyLastUsed", "sts:AssumeRoot", "sts:GetForwardAccessSession"):
-        # AccessDenied is the answer for a key that does not exist, for no member, and for who is no service.
+    if name in (
+        *("iam:GetAccessKeyLastUsed", "sts:AssumeRoot", "sts:GetForwardAccessSession"),
+        "signin:AuthorizeOAuth2Access",
+    ):
+        # AccessDenied is the answer for a key that does not exist, for no member, for who is no service, and for
+        # who has not signed in to the pages.
         assert error is not None
     else:
         assert not is_denied(error), error

@@ -47,7 +47,7 @@ def test_keys_belong_to_a_region(world: World, key: str) -> None:
         ({"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}, "UnsupportedOperationException"),
         ({"KeySpec": "RSA_2048", "KeyUsage": "KEY_AGREEMENT"}, "ValidationException"),
         ({"KeyUsage": "SIGN_VERIFY"}, "ValidationException"),
-        ({"Origin": "EXTERNAL_KEY_STORE"}, "UnsupportedOperationException"),
+        ({"Origin": "EXTERNAL_KEY_STORE"}, "ValidationException"),
         (
             {"Origin": "EXTERNAL", "KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY"},
             "UnsupportedOperationException",
