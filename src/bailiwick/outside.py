@@ -21,6 +21,12 @@ class History(Protocol):
         told before. Raises ServiceUnavailable.
         """
 
+    def explanation(self, account: str, event: str) -> bytes | None:
+        """Why a request of this account was refused by a policy (JSON of core.policy.explain.Explanation), or None.
+
+        `event` is the eventID. It tells of policies of other accounts too. Raises ServiceUnavailable.
+        """
+
 
 class People(Protocol):
     """A company's directory, which knows people by their passwords. It asks over the network."""

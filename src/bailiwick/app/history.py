@@ -26,6 +26,21 @@ class Writer(Protocol):
         """What is done when every event written before is on disk."""
 
 
+class _Identity(msgspec.Struct, frozen=True):
+    account: str = msgspec.field(name="accountId", default="")
+
+
+class _Ours(msgspec.Struct, frozen=True):
+    explanation: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """Of a record, who asked, and why that was refused."""
+
+    identity: _Identity = msgspec.field(name="userIdentity", default=_Identity())
+    bailiwick: _Ours = _Ours()
+
+
 class TrailHistory:
     """The history that is in the trail on a shelf."""
 
@@ -37,12 +52,23 @@ class TrailHistory:
     def records(
         self, account: str, words: Sequence[str], since: float, until: float, after: str | None
     ) -> Iterator[tuple[str, bytes]]:
-        query = Query((*words, f"account={account}"), since, until)
         place = msgspec.json.decode(after, type=Place) if after is not None else None
+        for at, record in self._found(Query((*words, f"account={account}"), since, until), place):
+            yield msgspec.json.encode(at).decode(), without_ours(record)
+
+    def explanation(self, account: str, event: str) -> bytes | None:
+        for _, record in self._found(Query((f"eventID={event}", f"account={account}"))):
+            told = msgspec.json.decode(record, type=_Record)
+            if told.identity.account == account:
+                explanation = bytes(told.bailiwick.explanation)
+                return None if explanation == b"null" else explanation
+        return None
+
+    def _found(self, query: Query, place: Place | None = None) -> Iterator[tuple[Place, bytes]]:
         try:
             self._writer.stored().result(_PATIENCE)
             for at, line in self._search.find(query, place):
-                yield msgspec.json.encode(at).decode(), without_ours(record_in(line))
+                yield at, record_in(line)
         except (OSError, TimeoutError, RuntimeError) as error:
             log.error("the audit trail cannot be searched", reason=str(error))
             raise ServiceUnavailable("The service is unavailable. Please try again shortly.") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from bailiwick import api
-from bailiwick.api import Call, Caller, Environment, Handler
+from bailiwick.api import Call, Caller, Environment, Finder, Handler
 from bailiwick.core import ids
 from bailiwick.core.errors import SealError
 from bailiwick.core.message import Header, Request, Response
@@ -95,12 +95,14 @@ class Visit:
         *,
         region: str | None = None,
         instead: Handler | None = None,
+        on: Finder | None = None,
         **members: Any,
     ) -> Any:
         """As `call`, for a caller whom the sign-in pages have just come to know.
 
         With `instead` that is done in the place of the operation's own handler, once the caller may do the
-        operation: for what the pages let people do in a way that the API does not have.
+        operation: for what the pages let people do in a way that the API does not have. `on` finds what that
+        acts on, where it is something else.
         """
         route = self.pipeline.route(service, operation)
         if route is None:
@@ -117,7 +119,9 @@ class Visit:
         if not route.is_global:
             call.region = region or self.region
         if instead is not None:
-            call.operation = msgspec.structs.replace(call.operation, handler=instead)
+            call.operation = msgspec.structs.replace(
+                call.operation, handler=instead, find=on or call.operation.find
+            )
         self.pipeline.directory.usage.note(
             caller, route.service.signing_name, route.operation.name, call.region, self.now
         )

@@ -176,3 +176,20 @@ def test_refusals(recorded: Recorded) -> None:
 def test_without_a_trail_it_says_so(world: World) -> None:
     with pytest.raises(ClientError, match="UnsupportedOperationException.*keeps no audit trail"):
         world.client("cloudtrail").lookup_events()
+
+
+def test_why_it_was_refused_is_told_of_the_accounts_own_requests(recorded: Recorded) -> None:
+    recorded.client("iam").create_user(UserName="alice")
+    with pytest.raises(ClientError):
+        recorded.client("iam", recorded.keys_of("alice")).list_users()
+    history = recorded.environment.history
+    assert history is not None
+    refused, *others = recorded.client("cloudtrail").lookup_events(**attribute("EventName", "ListUsers"))["Events"]
+    assert others == []
+    told = history.explanation(ACCOUNT, refused["EventId"])
+    assert told is not None
+    assert json.loads(told)["action"] == "iam:ListUsers"
+    assert history.explanation(OTHER, refused["EventId"]) is None
+    done = recorded.client("cloudtrail").lookup_events(**attribute("EventName", "CreateUser"))["Events"][0]
+    assert history.explanation(ACCOUNT, done["EventId"]) is None
+    assert history.explanation(ACCOUNT, "no such event") is None

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from bailiwick.api import ApiError, Call, nothing
 from bailiwick.core.message import Response
 from bailiwick.core.policy.explain import Explanation
+from bailiwick.core.policy.question import LayerKind
 from bailiwick.services.console.asking import Gap, attempt
 from bailiwick.web.pages import Pages
 from bailiwick.web.site import Refused
@@ -29,6 +31,7 @@ FILTERS = {
 }
 _PAGE = 50
 _BARS = 24
+_CONTROLS = (LayerKind.SCP, LayerKind.RCP)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -92,16 +95,46 @@ def event(visit: Visit, event: str) -> Response:
     if not found.Events:
         raise Refused(404, "There is no such event", "It may be too old, or of another account.")
     record = json.loads(found.Events[0].CloudTrailEvent)
-    story = record.get("bailiwick", {}).get("explanation")
-    explanation = msgspec.convert(story, Explanation) if story else None
+    story = _story(visit, event) if record.get("errorCode", "").startswith("AccessDenied") else None
+    changes = story.changes if isinstance(story, Explanation) else ()
     return visit.page(
         "console/event.html",
         event=_shown(found.Events[0]),
         record=record,
         text=json.dumps(record, indent=2),
-        story=explanation,
-        minimal=[_pretty(each.statement) for each in explanation.changes if each.statement] if explanation else [],
+        story=story,
+        minimal=[_pretty(each.statement) for each in changes if each.statement],
     )
+
+
+def _story(visit: Visit, event: str) -> Explanation | Gap | None:
+    """Why it was refused, for whoever may decode the messages of refusals: AWS's own right to see that."""
+
+    def told(call: Call, request: Any, record: None) -> bytes | None:
+        history = call.environment.history
+        return None if history is None else history.explanation(call.account, event)
+
+    try:  # on nothing: the operation itself refuses sessions of users, and whoever is signed in has one
+        found = visit.call_as(
+            visit.caller, "sts", "DecodeAuthorizationMessage", instead=told, on=nothing, EncodedMessage=event
+        )
+    except ApiError as error:
+        return Gap(str(error))
+    return None if found is None else _of_the_account(msgspec.json.decode(found, type=Explanation))
+
+
+def _of_the_account(story: Explanation) -> Explanation | Gap:
+    """The story without what other accounts wrote: the resource's policy, statements of control policies."""
+    if story.account and story.account != story.principal.split(":")[4]:
+        return Gap("The resource is another account's. Why it was refused is for the operator: bailiwick explain.")
+    layers = tuple(
+        msgspec.structs.replace(each, considered=()) if each.kind in _CONTROLS else each for each in story.layers
+    )
+    changes = tuple(
+        msgspec.structs.replace(each, match=None, statement=None) if each.layer in _CONTROLS else each
+        for each in story.changes
+    )
+    return msgspec.structs.replace(story, layers=layers, changes=changes)
 
 
 def _time(text: str | None) -> float | None:
