@@ -20,11 +20,11 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
-from certificate_authority import issued, named
 from clients_support import ServerProcess, clean_environment
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bailiwick.testing_issuer import Issuer
+from certificate_authority import issued, named
 
 pytestmark = pytest.mark.clients
 
