@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from certificate_authority import Holder, issued, named, revoking, session_request, told
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bailiwick.core.message import Header, Response
+from certificate_authority import Holder, issued, named, revoking, session_request, told
 from world import World
 
 NOW = float(int(time.time()))  # what botocore signs with
