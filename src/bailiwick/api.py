@@ -238,7 +238,8 @@ class Call(msgspec.Struct):
 
     `now` is epoch seconds (UTC), one value for the whole call. `source` is the client's address, `secure`
     whether it came over TLS. `door` leads to other services, and to who else is known here. `sent` is the request
-    as it came over the wire, for operations whose caller is proven by it in a way of their own.
+    as it came over the wire, for operations whose caller is proven by it in a way of their own. `additional` is
+    what a handler has the audit trail tell beside input and output (CloudTrail's additionalEventData); no secret.
     """
 
     operation: Operation
@@ -254,6 +255,7 @@ class Call(msgspec.Struct):
     referer: str = ""
     door: Door | None = None
     sent: Request | None = None
+    additional: dict[str, str | bool] | None = None
 
     @property
     def account(self) -> str:

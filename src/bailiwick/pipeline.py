@@ -109,6 +109,7 @@ class Event(msgspec.Struct, frozen=True):
     response: Any = None
     error: ApiError | None = None
     tls: tuple[Tls, str] | None = None  # Request.protection
+    additional: dict[str, str | bool] | None = None  # Call.additional
 
 
 class Pipeline:
@@ -324,6 +325,7 @@ class Pipeline:
                         response=output,
                         error=refused,
                         tls=None if sent is None or sent.tls is None else sent.protection,
+                        additional=call.additional,
                     )
                 )
         return output

@@ -190,6 +190,7 @@ def test_keys_from_a_file(tmp_path: Path, setup: Setup) -> None:
     assert {key.id for key in issuers.keys(token, "https://airgap.example", ())} == {"one"}
     assert setup.issuer.asked == []
     assert {key.id for key in issuers.keys(token, setup.issuer.url, ())} == {"one"}
+    assert issuers.pinned("https://airgap.example", ()) is issuers.pinned(setup.issuer.url, ()) is None
     file.write_text("{")
     with pytest.raises(TokenRefused):
         issuers.keys(token, "https://airgap.example", ())
@@ -256,6 +257,18 @@ def test_a_certificate_may_be_pinned(tls: tuple[Setup, x509.Certificate, x509.Ce
     setup, own, authority = tls
     assert setup.ids(thumbprints=(thumbprint(own).upper(),)) == {"one"}
     assert setup.ids(thumbprints=(thumbprint(authority), "f" * 40)) == {"one"}
+    assert setup.issuers.pinned(setup.issuer.url, (thumbprint(own).upper(),)) is True
+    assert setup.issuers.pinned(setup.issuer.url, ()) is None
+
+
+def test_an_authority_that_is_trusted_speaks_for_the_issuer(
+    tls: tuple[Setup, x509.Certificate, x509.Certificate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    setup, own, authority = tls
+    (tmp_path / "authorities.pem").write_bytes(pem(authority))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
+    assert setup.ids(thumbprints=(thumbprint(own),)) == {"one"}
+    assert setup.issuers.pinned(setup.issuer.url, (thumbprint(own),)) is False
 
 
 def test_a_pinned_certificate_of_another_server_proves_nothing(

@@ -28,6 +28,7 @@ from bailiwick.web.events import DoorEvent
 from bailiwick.wire.refusal import form_of
 
 _BYTES = 8 << 20  # of policies that are kept in memory for no other reason
+_GLOBAL_STS = "sts.amazonaws.com"
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
 
 _RESOURCE_TYPES = {
@@ -56,7 +57,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     error_message: str | UnsetType = UNSET
     request_parameters: dict[str, Any] | None
     response_elements: dict[str, Any] | None
-    additional_event_data: dict[str, Any] | UnsetType = UNSET
+    additional_event_data: dict[str, Any] | msgspec.Raw | UnsetType = UNSET
     request_id: str = msgspec.field(name="requestID")
     event_id: str = msgspec.field(name="eventID")
     read_only: bool
@@ -156,6 +157,8 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         recipient_account_id=recipient,
         bailiwick=_ours(event.ruling if owner is None else None, _for_whom(event, caller)),
     )
+    if event.additional or (route is not None and route.service.name == "sts"):
+        record.additional_event_data = _additional(event)
     if shared is not None:
         record.shared_event_id = shared
     if event.tls is not None and not via:
@@ -202,6 +205,22 @@ def _parameters(event: Event) -> dict[str, Any] | None:
     # What an assertion proves is told by its caller (in services/sts), whose class is not imported for this.
     evidence = getattr(event.caller, "evidence", None)
     return {**(found or {}), **evidence} if evidence else found
+
+
+def _additional(event: Event) -> dict[str, Any] | msgspec.Raw:
+    """What a handler tells beside input and output; and of a call of STS, where it was served."""
+    told = event.additional or {}
+    if event.route is None or event.route.service.name != "sts":
+        return told
+    is_global = event.tls is not None and event.tls[1].partition(":")[0] == _GLOBAL_STS
+    served = _served(event.region, is_global)
+    return served if not told else {**told, **msgspec.json.decode(served)}
+
+
+@lru_cache(maxsize=256)
+def _served(region: str, is_global: bool) -> msgspec.Raw:
+    details = {"awsServingRegion": region, "endpointType": "global" if is_global else "regional"}
+    return msgspec.Raw(_encoder.encode({"RequestDetails": details}))
 
 
 def _tls_details(tls: Tls, host: str) -> dict[str, str]:

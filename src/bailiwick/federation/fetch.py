@@ -45,6 +45,14 @@ class _Question(NamedTuple):
     body: bytes | None = None
 
 
+class Document(NamedTuple):
+    """What a server answered; and whether a thumbprint spoke for it, not an authority (None: it had no TLS)."""
+
+    status: int
+    body: bytes
+    pinned: bool | None
+
+
 class Fetcher:
     """Documents by URL. `networks` are those that may be asked beside public addresses."""
 
@@ -59,19 +67,26 @@ class Fetcher:
         `thumbprints` are SHA-1 digests, in hexadecimal, of certificates to trust where no authority of the system
         vouches for the server: its own or one above it. Raises FetchError, WrongThumbprint.
         """
+        return self.document(url, thumbprints, form).body
+
+    def document(
+        self, url: str, thumbprints: Collection[str] = (), form: Mapping[str, str] | None = None
+    ) -> Document:
+        """As `get`, with what spoke for the server."""
         question = _Question("GET", _HEADERS)
         if form is not None:
             question = _Question("POST", {**_HEADERS, "content-type": _FORM}, urlencode(form).encode())
-        status, body = self._asked(url, question, thumbprints)
-        if status != 200:
-            raise FetchError(f"the answer has status {status}", reached=True)
-        return body
+        found = self._asked(url, question, thumbprints)
+        if found.status != 200:
+            raise FetchError(f"the answer has status {found.status}", reached=True)
+        return found
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """The status and the body with which `url` answers this. Raises FetchError."""
-        return self._asked(url, _Question("POST", {"user-agent": "bailiwick", **headers}, body), ())
+        found = self._asked(url, _Question("POST", {"user-agent": "bailiwick", **headers}, body), ())
+        return found.status, found.body
 
-    def _asked(self, url: str, question: _Question, thumbprints: Collection[str]) -> tuple[int, bytes]:
+    def _asked(self, url: str, question: _Question, thumbprints: Collection[str]) -> Document:
         parts = urlsplit(url)
         ends = time.monotonic() + self._seconds
         try:
@@ -84,11 +99,11 @@ class Fetcher:
         if parts.scheme == "http" and not all(address.is_loopback for address in addresses):
             raise FetchError("only https is asked, and http on this machine alone", reached=False)
         try:
-            connection = self._connect(addresses, port, ends)
+            connection, pinned = self._connect(addresses, port, ends), None
             try:
                 if parts.scheme == "https":
-                    connection = self._secured(connection, addresses, host, port, ends, thumbprints)
-                return self._read(connection, parts, ends, question)
+                    connection, pinned = self._secured(connection, addresses, host, port, ends, thumbprints)
+                return Document(*self._read(connection, parts, ends, question), pinned)
             finally:
                 connection.close()
         except ssl.SSLError as error:
@@ -134,11 +149,11 @@ class Fetcher:
         port: int,
         ends: float,
         thumbprints: Collection[str],
-    ) -> ssl.SSLSocket:
+    ) -> tuple[ssl.SSLSocket, bool]:
         """The connection under TLS, its certificate verified for `host`: by the system's authorities, or pinned."""
         plain.settimeout(_left(ends))
         try:
-            return _context().wrap_socket(plain, server_hostname=host)
+            return _context().wrap_socket(plain, server_hostname=host), False
         except ssl.SSLCertVerificationError:
             plain.close()
             if not thumbprints:
@@ -149,7 +164,7 @@ class Fetcher:
                 pinned = _context(certificate)
                 again = self._connect(addresses, port, ends)
                 try:
-                    return pinned.wrap_socket(again, server_hostname=host)
+                    return pinned.wrap_socket(again, server_hostname=host), True
                 except BaseException:
                     again.close()
                     raise

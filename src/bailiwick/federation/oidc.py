@@ -38,9 +38,10 @@ _NO_THUMBPRINT = "OpenIDConnect provider's HTTPS certificate doesn't match confi
 
 
 class _Known(msgspec.Struct):
-    """The keys of one issuer. `asked` is when it last answered, or was known not to."""
+    """The keys of one issuer. `asked` is when it last answered, or was known not to; `pinned` is Document's."""
 
     keys: tuple[Key, ...] = ()
+    pinned: bool | None = None
     fetched: float | None = None
     asked: float | None = None
     trouble: CoreError | None = None
@@ -68,7 +69,7 @@ class Issuers:
         given = self._of_file(issuer)
         if given is not None:
             return given
-        name = issuer, tuple(sorted(thumbprints))  # what one account pins must not stand for another's issuer
+        name = _name(issuer, thumbprints)
         with self._lock:
             known = self._known.get(name)
             if known is None:
@@ -85,6 +86,14 @@ class Issuers:
         finally:
             self._asking.release()
         return self._present(known)
+
+    def pinned(self, issuer: str, thumbprints: Sequence[str]) -> bool | None:
+        """Whether it was a thumbprint that spoke for the issuer's server: what jwt.Issuers says."""
+        if self._of_file(issuer) is not None:
+            return None
+        with self._lock:
+            known = self._known.get(_name(issuer, thumbprints))
+        return None if known is None else known.pinned
 
     def _serves(self, known: _Known, token: Token) -> bool:
         """Whether what is known is answer enough. Raises what went wrong when the issuer was asked just now."""
@@ -105,7 +114,7 @@ class Issuers:
 
     def _ask(self, known: _Known, issuer: str, thumbprints: Sequence[str]) -> None:
         try:
-            keys = self._fetched(issuer, thumbprints)
+            keys, pinned = self._fetched(issuer, thumbprints)
         except FetchError as error:
             log.warning("an identity provider could not be asked", issuer=issuer, reason=str(error))
             known.trouble = _trouble(error)
@@ -113,11 +122,11 @@ class Issuers:
             log.warning("an identity provider answers what is of no use", issuer=issuer, reason=str(error))
             known.trouble = TokenRefused("keys", _NO_KEY)
         else:
-            known.keys, known.fetched, known.trouble = keys, self._clock(), None
+            known.keys, known.pinned, known.fetched, known.trouble = keys, pinned, self._clock(), None
         known.asked = self._clock()
 
-    def _fetched(self, issuer: str, thumbprints: Sequence[str]) -> tuple[Key, ...]:
-        """Discover and fetch. Raises FetchError, ValueError."""
+    def _fetched(self, issuer: str, thumbprints: Sequence[str]) -> tuple[tuple[Key, ...], bool | None]:
+        """Discover and fetch; and whether a thumbprint spoke for the server. Raises FetchError, ValueError."""
         answer = self._fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", thumbprints)
         try:
             found: Any = json.loads(answer)
@@ -130,7 +139,8 @@ class Issuers:
             raise ValueError("the discovery document has no jwks_uri")
         if urlsplit(where).scheme != "https" and urlsplit(issuer).scheme == "https":
             raise ValueError("the jwks_uri is not https")
-        return jwt.keys_of(self._fetcher.get(where, thumbprints))
+        found = self._fetcher.document(where, thumbprints)
+        return jwt.keys_of(found.body), found.pinned
 
     def _of_file(self, issuer: str) -> tuple[Key, ...] | None:
         """The keys that the file of the operator has for an issuer; it is read anew each time, being small."""
@@ -142,6 +152,10 @@ class Issuers:
         except (OSError, ValueError, TypeError, RecursionError) as error:
             log.error("the file of issuers' keys cannot be used", file=str(self._offline), reason=str(error))
             raise TokenRefused("keys", _NO_KEY) from None
+
+
+def _name(issuer: str, thumbprints: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    return issuer, tuple(sorted(thumbprints))  # what one account pins must not stand for another's issuer
 
 
 def _trouble(error: FetchError) -> CoreError:

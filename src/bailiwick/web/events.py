@@ -23,15 +23,13 @@ class DoorEvent(Event, frozen=True, kw_only=True):
     """Someone signed in, failed to, switched to a role, showed a second factor.
 
     `name` is the event's, `account` whose trail it belongs to, if any. Where there is no caller, `identity` is the
-    userIdentity: of someone who has proven nothing. `answer` and `additional` are responseElements and
-    additionalEventData. `failure` is an errorMessage.
+    userIdentity: of someone who has proven nothing. `answer` is responseElements, `failure` an errorMessage.
     """
 
     name: str
     account: str | None = None
     identity: dict[str, Any] = msgspec.field(default_factory=dict)
     answer: dict[str, Any] = msgspec.field(default_factory=dict)
-    additional: dict[str, Any] = msgspec.field(default_factory=dict)
     failure: str = ""
 
 
@@ -43,7 +41,7 @@ def happened(
     caller: Caller | None = None,
     identity: dict[str, Any] | None = None,
     answer: dict[str, Any] | None = None,
-    additional: dict[str, Any] | None = None,
+    additional: dict[str, str | bool] | None = None,
     failure: str = "",
 ) -> None:
     """Have it written down, as a success unless there is a `failure`."""
@@ -60,7 +58,7 @@ def happened(
         account=account,
         identity=identity or {},
         answer={**(answer or {}), name: "Failure" if failure else "Success"},
-        additional=additional or {},
+        additional=additional,
         failure=failure,
     )
     visit.pipeline.audit(made)

@@ -146,6 +146,10 @@ def test_a_program_is_let_in_and_refreshes(world: World, alice: Person) -> None:
     assert second["refreshToken"] != first["refreshToken"]
     assert "idToken" not in second
     assert second["accessToken"]["accessKeyId"] != given["accessKeyId"]
+    told = {
+        event.route.operation.name: event.additional for event in world.events if event.route and event.additional
+    }
+    assert told == {"AuthorizeOAuth2Access": {"success": "true"}, "CreateOAuth2Token": {"success": "true"}}
 
 
 def test_codes_and_tokens_are_good_once(world: World, alice: Person) -> None:

@@ -416,6 +416,7 @@ def test_it_is_recorded_whose_word_it_was(shop: Shop) -> None:
     }
     assert record["recipientAccountId"] == ACCOUNT
     assert "webIdentityToken" not in record["requestParameters"]
+    assert set(record["additionalEventData"]) == {"RequestDetails"}, "nobody vouches for plain HTTP"
     told = record["responseElements"]["credentials"]
     assert told["accessKeyId"] == answer["Credentials"]["AccessKeyId"]
     assert "secretAccessKey" not in told
@@ -423,6 +424,25 @@ def test_it_is_recorded_whose_word_it_was(shop: Shop) -> None:
     later = json.loads(record_of(shop.world.events[-1], lambda count: b"n" * count))
     context = later["userIdentity"]["sessionContext"]
     assert context["webIdFederationData"]["federatedProvider"] == shop.provider
+
+
+@pytest.mark.parametrize(("pinned", "method"), [(True, "Thumbprint"), (False, "IAMTrustStore")])
+def test_it_is_recorded_who_vouched_for_the_issuer(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, pinned: bool, method: str
+) -> None:
+    from bailiwick.app.record import record_of
+
+    monkeypatch.setattr(shop.world.environment.issuers, "pinned", lambda issuer, thumbprints: pinned)
+    shop.come(shop.token(roles=[ROLE]))
+    record = json.loads(record_of(shop.world.events[-1], lambda count: b"n" * count))
+    assert record["additionalEventData"] == {
+        "identityProviderConnectionVerificationMethod": method,
+        "RoleAuthorizedByIdp": True,
+        "RequestDetails": {"awsServingRegion": "us-east-1", "endpointType": "regional"},
+    }
+    refusal(shop.come, token=shop.token(sub="till-8"))
+    record = json.loads(record_of(shop.world.events[-1], lambda count: b"n" * count))
+    assert set(record["additionalEventData"]) == {"RequestDetails"}
 
 
 def test_the_provider_is_looked_up_in_the_roles_account(shop: Shop) -> None:

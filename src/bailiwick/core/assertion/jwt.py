@@ -88,6 +88,12 @@ class Issuers(Protocol):
         Raises core.errors.IssuerUnreachable and TokenRefused.
         """
 
+    def pinned(self, issuer: str, thumbprints: Sequence[str]) -> bool | None:
+        """Whether it was a thumbprint that spoke for the server whose keys are known, not a certificate authority.
+
+        None where nobody spoke: over plain HTTP on this machine, and for keys of the operator's file.
+        """
+
 
 def read(text: str) -> Token:
     """The token in this text, whose claims have the forms that they must have. Raises TokenRefused.

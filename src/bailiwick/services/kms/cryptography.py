@@ -15,7 +15,14 @@ from bailiwick.services.kms import algorithms, backing, ciphertext, grants, shap
 from bailiwick.services.kms.algorithms import DoesNotOpen, Unusable
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_dry_run, check_recipient, done, ignores_ciphertext, is_short
+from bailiwick.services.kms.requesting import (
+    check_dry_run,
+    check_recipient,
+    done,
+    ignores_ciphertext,
+    is_short,
+    tell,
+)
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidCiphertextException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
@@ -30,6 +37,7 @@ def encrypt(call: Call, request: shapes.EncryptRequest, key: Key) -> shapes.Encr
     algorithm = _checked(key, "Encrypt", request.EncryptionAlgorithm, request.EncryptionContext)
     blob = _encrypted(call, key, algorithm, request.Plaintext, request.EncryptionContext)
     done(call, request.DryRun, key)
+    tell(call, keyMaterialId=_current(key))
     return shapes.EncryptResponse(CiphertextBlob=blob, KeyId=key.arn, EncryptionAlgorithm=algorithm)
 
 
@@ -44,6 +52,7 @@ def decrypt(call: Call, request: shapes.DecryptRequest, key: Key) -> shapes.Decr
         call, key, algorithm, request.CiphertextBlob or b"", request.EncryptionContext
     )
     done(call, request.DryRun, key)
+    tell(call, keyMaterialId=material_id)
     return shapes.DecryptResponse(
         KeyId=key.arn, Plaintext=plaintext, EncryptionAlgorithm=algorithm, KeyMaterialId=material_id
     )
@@ -61,6 +70,8 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
     plaintext, material_id = _decrypted(call, source, opening, request.CiphertextBlob or b"", old)
     blob = _encrypted(call, destination, sealing, plaintext, new)
     done(call, request.DryRun, source, destination)
+    new_material = _current(destination)
+    tell(call, sourceKeyMaterialId=material_id, destinationKeyMaterialId=new_material)
     return shapes.ReEncryptResponse(
         CiphertextBlob=blob,
         SourceKeyId=source.arn,
@@ -68,7 +79,7 @@ def re_encrypt(call: Call, request: shapes.ReEncryptRequest, record: tuple[Key, 
         SourceEncryptionAlgorithm=opening,
         DestinationEncryptionAlgorithm=sealing,
         SourceKeyMaterialId=material_id,
-        DestinationKeyMaterialId=destination.shown_material if specs.is_symmetric(destination.spec) else None,
+        DestinationKeyMaterialId=new_material,
     )
 
 
@@ -81,6 +92,11 @@ def sealed(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
         return key.sealing.seal(plaintext, context, call.environment.noise)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+
+
+def _current(key: Key) -> str | None:
+    """The id of the material that a key encrypts with; None for one that has none to show."""
+    return key.shown_material if specs.is_symmetric(key.spec) else None
 
 
 def _checked(key: Key, operation: str, algorithm: str | None, context: Context) -> str:

@@ -6,7 +6,7 @@ from bailiwick.api import Call, ValidationError, nothing
 from bailiwick.services.kms import backing, grants, material, shapes, specs, states
 from bailiwick.services.kms.cryptography import Context, sealed
 from bailiwick.services.kms.records import Key
-from bailiwick.services.kms.requesting import check_recipient, done, makes_no_key
+from bailiwick.services.kms.requesting import check_recipient, done, makes_no_key, tell
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidKeyUsageException, UnsupportedOperationException
 from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
@@ -91,6 +91,7 @@ def _data_key(call: Call, request: _KeyRequest, key: Key) -> tuple[bytes, bytes]
     plaintext = call.environment.entropy(size)
     blob = sealed(call, key, plaintext, request.EncryptionContext)
     done(call, request.DryRun, key)
+    tell(call, keyMaterialId=key.shown_material)
     return plaintext, blob
 
 
@@ -106,6 +107,7 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
     done(call, request.DryRun, key)
     private = material.generate(spec, call.environment.entropy)
     blob = sealed(call, key, private, request.EncryptionContext)
+    tell(call, keyMaterialId=key.shown_material)
     return private, material.public_der(material.private(private)), blob
 
 

@@ -203,6 +203,7 @@ def grant_to_retire(call: Call, request: shapes.RetireGrantRequest) -> Target:
 @kms.operation("RetireGrant", on=grant_to_retire, writes=True)
 def retire_grant(call: Call, request: shapes.RetireGrantRequest, grant: Grant) -> None:
     check_dry_run(request.DryRun)
+    call.additional = {"grantId": grant.id}  # the request may have named it by a token
     _delete(call, grant.key_arn, grant.id)
 
 

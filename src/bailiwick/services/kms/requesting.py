@@ -47,6 +47,11 @@ def check_dry_run(dry_run: bool | None) -> None:
         raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
 
 
+def tell(call: Call, **materials: str | None) -> None:
+    """Have the audit trail tell which key material was used, where it has an id."""
+    call.additional = {name: material for name, material in materials.items() if material is not None}
+
+
 def done(call: Call, dry_run: bool | None, *keys: Key) -> None:
     """End a dry run; of a cryptographic operation that has succeeded in earnest, note when its keys were used."""
     check_dry_run(dry_run)

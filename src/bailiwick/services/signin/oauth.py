@@ -39,6 +39,7 @@ CONFIRMATION = "/v1/sessions/confirmation"
 _SECONDS = 900
 _ALGORITHM = "ES384"
 _CODE, _REFRESH = "authorization_code", "refresh_token"
+_SUCCESS: dict[str, str | bool] = {"success": "true"}  # as CloudTrail has it of both operations
 
 
 class Program(Caller, frozen=True, kw_only=True):
@@ -104,6 +105,7 @@ def authorize(
         turn=0,
     )
     logins.keep(call.transaction, made)
+    call.additional = _SUCCESS
     return shapes.AuthorizeOAuth2AccessResponse(code=logins.sealed(call.environment, Shown(made.id, 0)))
 
 
@@ -190,6 +192,7 @@ def create_token(call: Call, request: CreateOAuth2TokenRequest, record: None) ->
         expires=min(now + _SECONDS, base.expires),
     )
     first = request.tokenInput.grantType == _CODE
+    call.additional = _SUCCESS
     return shapes.CreateOAuth2TokenResponse(
         tokenOutput=shapes.CreateOAuth2TokenResponseBody(
             accessToken=shapes.AccessToken(

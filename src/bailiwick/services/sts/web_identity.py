@@ -41,7 +41,8 @@ _LONGEST_ID = 256
 class Vouched(Caller, frozen=True):
     """A caller for whom a token speaks: of what issuer, for whom, and what it gives to the session.
 
-    `roles` are those that the token itself names, None if it names none. The token is not kept.
+    `roles` are those that the token itself names, None if it names none. The token is not kept. `pinned` tells
+    whether a thumbprint spoke for the issuer's server (jwt.Issuers).
     """
 
     issuer: str = ""
@@ -49,6 +50,7 @@ class Vouched(Caller, frozen=True):
     roles: tuple[str, ...] | None = None
     passed: claims.Passed = claims.NOTHING
     evidence: dict[str, str] = msgspec.field(default_factory=dict)
+    pinned: bool | None = None
 
 
 def _evidence(token: Token) -> dict[str, str]:
@@ -89,7 +91,8 @@ def bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Vouched:
             request_id=call.request_id,
         )
         raise _told(refused, check) from None
-    return _vouched(call, provider, token, passed)
+    pinned = call.environment.issuers.pinned(provider.url, provider.thumbprints)
+    return _vouched(call, provider, token, passed, pinned)
 
 
 def role_for_bearer(call: Call, request: AssumeRoleWithWebIdentityRequest) -> Target:
@@ -121,6 +124,7 @@ def assume_role_with_web_identity(
     passed = caller.passed
     seconds = duration(call, request.DurationSeconds, role)
     tags = session_tags.combined(caller, passed.tags, passed.transitive)
+    call.additional = _additional(caller, request.RoleArn)
     policies = session_policies.checked(call, role.account, request.Policy, request.PolicyArns)
     packed = session_policies.packed_size(policies, tags)
     session = begun(
@@ -153,7 +157,9 @@ def _provider(call: Call, account: str, issuer: str) -> OidcProvider:
     return found
 
 
-def _vouched(call: Call, provider: OidcProvider, token: Token, passed: claims.Passed) -> Vouched:
+def _vouched(
+    call: Call, provider: OidcProvider, token: Token, passed: claims.Passed, pinned: bool | None
+) -> Vouched:
     principal = Principal(
         PrincipalKind.PROVIDER, call.partition, provider.account, provider.arn, provider.arn, token.subject
     )
@@ -174,7 +180,22 @@ def _vouched(call: Call, provider: OidcProvider, token: Token, passed: claims.Pa
         roles=tuple(str(role) for role in roles) if isinstance(roles, list) else None,
         passed=passed,
         evidence=_evidence(token),
+        pinned=pinned,
     )
+
+
+def _additional(caller: Vouched, role: str) -> dict[str, str | bool]:
+    """How the issuer's server was known for what it is; and that the issuer named this role, if it did.
+
+    Source: IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTrail"; RoleAuthorizedByIdp as seen.
+    """
+    told: dict[str, str | bool] = {}
+    if caller.pinned is not None:
+        method = "Thumbprint" if caller.pinned else "IAMTrustStore"
+        told["identityProviderConnectionVerificationMethod"] = method
+    if caller.roles is not None and role in caller.roles:
+        told["RoleAuthorizedByIdp"] = True
+    return told
 
 
 def _kept(caller: Caller) -> dict[str, Value]:
