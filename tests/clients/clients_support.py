@@ -6,6 +6,7 @@ import configparser
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,7 +24,18 @@ START_SECONDS = 30
 class ServerProcess:
     """`bailiwick serve` on a folder: started, killed, started again."""
 
-    def __init__(self, data: Path, workers: int = 1, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        data: Path,
+        workers: int = 1,
+        arguments: tuple[str, ...] = (),
+        *,
+        authority: Path | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        """Take, for one that `arguments` give a certificate for localhost, the file of its authority."""
+        self.authority = authority
+        self.variables = variables or {}
         self.data = data
         self.workers = workers
         self.arguments = arguments
@@ -32,7 +44,7 @@ class ServerProcess:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.authority else f"http://127.0.0.1:{self.port}"
 
     def start(self) -> ServerProcess:
         with (self.data.parent / "server.log").open("ab") as log:
@@ -43,7 +55,7 @@ class ServerProcess:
                 ],
                 stdout=log,
                 stderr=log,
-                env=clean_environment(),
+                env=clean_environment(**self.variables),
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
@@ -72,22 +84,31 @@ class ServerProcess:
         return dict(parser["default"])
 
     def client(self, service: str, credentials: dict[str, str] | None = None, **options: Any) -> Any:
-        return client(self.endpoint, service, credentials or self.root(), **options)
+        verify = str(self.authority) if self.authority else None
+        return client(self.endpoint, service, credentials or self.root(), verify=verify, **options)
 
     def _answers(self) -> bool:
+        context = ssl.create_default_context(cafile=self.authority) if self.authority else None
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1) as response:
+            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1, context=context) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
 
-def client(endpoint: str, service: str, credentials: dict[str, str], region: str = "us-east-1") -> Any:
+def client(
+    endpoint: str,
+    service: str,
+    credentials: dict[str, str],
+    region: str = "us-east-1",
+    verify: str | None = None,
+) -> Any:
     """A boto3 client that sends each request once."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
         region_name=region,
+        verify=verify,
         config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30),
         **credentials,
     )

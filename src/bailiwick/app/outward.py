@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core.message import Request, Response
 from bailiwick.federation.fetch import Fetcher
+from bailiwick.federation.kept import Kept
 from bailiwick.outside import Token
 from bailiwick.pipeline import Pipeline
 
@@ -32,13 +33,13 @@ def hsms(settings: Settings) -> Mapping[str, Token]:
 class Proxies:
     """The way to the proxies of external key stores: their endpoint, or the URL that the operator gives for it."""
 
-    def __init__(self, fetcher: Fetcher, places: Mapping[str, str]) -> None:
-        self._fetcher = fetcher
+    def __init__(self, kept: Kept, places: Mapping[str, str]) -> None:
+        self._kept = kept
         self._places = dict(places)
 
     def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """The status and body of the answer. Raises FetchError."""
-        return self._fetcher.post(self._places.get(endpoint, endpoint) + path, headers, body)
+        return self._kept.post(self._places.get(endpoint, endpoint) + path, headers, body)
 
 
 def key_proxies(settings: Settings) -> Proxies:
@@ -47,7 +48,7 @@ def key_proxies(settings: Settings) -> Proxies:
     if settings.xks is not None:
         found = _file(settings.xks)
         seconds, places = found.timeout, found.proxies
-    return Proxies(Fetcher(settings.issuers_networks, seconds=seconds, limit=32_768), places)
+    return Proxies(Kept(Fetcher(settings.issuers_networks, seconds=seconds, limit=32_768)), places)
 
 
 def xks_proxy(settings: Settings, pipeline: Pipeline) -> Callable[[Request], Response] | None:
