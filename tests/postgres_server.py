@@ -6,12 +6,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import psycopg
+
+from ports import free_port
 
 
 def binaries() -> Path | None:
@@ -34,9 +35,7 @@ class PostgresServer:
         if self._user:
             shutil.chown(self._folder, self._user)
         self._durable = durable
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._made = 0
         self._process: subprocess.Popen[bytes] | None = None
         # The locale is not C, so that whatever leans on the database's collation is found out.

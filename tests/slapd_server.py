@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ldap_fake import Authority
+from ports import free_port
 
 SUFFIX = "dc=example,dc=org"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
@@ -134,7 +135,7 @@ class SlapdServer:
                 suffix=SUFFIX,
             )
         )
-        self.port, self.secure_port = _free_port(), _free_port()
+        self.port, self.secure_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         add = [program, "-T", "add", "-f", str(self._configuration)]
         subprocess.run(add, input=_ENTRIES.encode(), check=True, capture_output=True)
@@ -164,9 +165,3 @@ class SlapdServer:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +17,8 @@ from typing import Any
 
 import boto3
 import botocore.config
+
+from ports import free_port
 
 START_SECONDS = 30
 
@@ -39,7 +41,7 @@ class ServerProcess:
         self.data = data
         self.workers = workers
         self.arguments = arguments
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -136,7 +138,6 @@ def session_of(answer: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy document with these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

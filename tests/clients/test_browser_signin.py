@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 from browser_support import Tab, chromium
-from clients_support import ServerProcess, clean_environment
+from clients_support import ServerProcess, clean_environment, policy
 
 from bailiwick.core import totp
 from issuer import public, rsa_key, signed
@@ -30,10 +30,6 @@ from saml_idp import IdentityProvider
 pytestmark = pytest.mark.clients
 
 PASSWORD, OTHER = "Correct-Horse-1", "Another-Horse-2"
-
-
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 class Providers:

@@ -20,7 +20,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
-from clients_support import ServerProcess, clean_environment
+from clients_support import ServerProcess, clean_environment, policy
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bailiwick.testing_issuer import Issuer
@@ -90,10 +90,6 @@ class Place:
         return {**common, **files, "AWS_ROLE_ARN": self.role, "AWS_ROLE_SESSION_NAME": "worker-1"}
 
 
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with Issuer() as issuer:
@@ -146,11 +142,17 @@ def test_boto3(place: Place, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_javascript_sdk(place: Place, way: str) -> None:
     environment = clean_environment(**place.variables(way), KEY=place.key, AWS_SDK_LOAD_CONFIG="1")
     done = subprocess.run(
-        ["node", str(HERE / "ways.mjs")], capture_output=True, text=True, env=environment, check=False, timeout=120
+        ["node", str(HERE / "credentials.mjs")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     assert ":assumed-role/worker/" in seen["identity"]
     assert seen["encrypted"] == place.key
     assert seen["denied"] == "AccessDeniedException"
-    assert seen["renewed"] is True
+    assert not seen["same"]
+    assert seen["expires"] > time.time()

@@ -1,4 +1,7 @@
-"""Real clients with no credentials but what an agent serves: boto3, the `aws` CLI, the JavaScript SDK."""
+"""Real clients with no credentials but what an agent serves: boto3, the `aws` CLI, the JavaScript SDK.
+
+They are programs of the host, which get its role, and pods of a cluster whose node it is, which get their own.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,31 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError, CredentialRetrievalError
-from clients_support import ServerProcess, _free_port, clean_environment
+from clients_support import ServerProcess, clean_environment, policy
 from test_readme import BLOCK, ROOT, shown_in
+
+from bailiwick.testing_issuer import Issuer
+from ports import free_port
 
 pytestmark = pytest.mark.clients
 
 HERE = Path(__file__).parent / "javascript"
 AWS = Path(sys.executable).parent / "aws"
-TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+SESSIONS = {
+    "metadata": ":assumed-role/web/i-",
+    "container": ":assumed-role/web/i-",
+    "pod": ":assumed-role/till/eks-shop-till-1-",
+}
+"""The ways to credentials, and whose they are."""
 
 
 class Agent:
     """`bailiwick agent run` on a loopback port."""
 
     def __init__(self, server: ServerProcess, folder: Path) -> None:
-        self.server, self.folder, self.port = server, folder, _free_port()
+        self.server, self.folder, self.port = server, folder, free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.pod = Path()
 
     @property
     def endpoint(self) -> str:
@@ -112,19 +124,43 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def key(shared: ServerProcess) -> str:
-    """A KMS key with which the role `web` may encrypt, and do nothing else; `batch` may not even that."""
+    """A KMS key with which the roles `web` and `till` may encrypt; `batch` may not even that."""
     iam, made = shared.client("iam"), shared.client("kms").create_key()["KeyMetadata"]["Arn"]
-    trust = json.dumps({"Version": "2012-10-17", "Statement": TRUST})
     for name in ("web", "batch"):
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(_trust("ec2.amazonaws.com")))
         iam.create_instance_profile(InstanceProfileName=name)
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
-    statement = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": made}
-    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    iam.put_role_policy(RoleName="web", PolicyName="p", PolicyDocument=document)
+    iam.create_role(RoleName="till", AssumeRolePolicyDocument=policy(_trust("pods.eks.amazonaws.com")))
+    encrypt = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": made}
+    node = {"Effect": "Allow", "Action": "eks-auth:AssumeRoleForPodIdentity", "Resource": "*"}
+    iam.put_role_policy(RoleName="web", PolicyName="p", PolicyDocument=policy(encrypt, node))
+    iam.put_role_policy(RoleName="till", PolicyName="p", PolicyDocument=policy(encrypt))
     return str(made)
 
 
+def _trust(service: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+
+
+@pytest.fixture(scope="module")
+def pod(shared: ServerProcess, key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The token file of a pod of the cluster `shop`, whose service account has the role `till`."""
+    with Issuer() as issuer:
+        iam, eks = shared.client("iam"), shared.client("eks")
+        tags = [{"Key": "eks-cluster-name", "Value": "shop"}]
+        iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["pods.eks.amazonaws.com"], Tags=tags)
+        role = iam.get_role(RoleName="till")["Role"]["Arn"]
+        eks.create_pod_identity_association(
+            clusterName="shop", namespace="shop", serviceAccount="till", roleArn=role
+        )
+        about = {"namespace": "shop", "pod": {"name": "till-1", "uid": "11111111-2222-4333-8444-555555555555"}}
+        subject = {"sub": "system:serviceaccount:shop:till", "aud": ["pods.eks.amazonaws.com"]}
+        file = tmp_path_factory.mktemp("pod") / "token"
+        file.write_text(issuer.token(**subject, **{"kubernetes.io": about}))
+        yield file
+
+
+APP = "/v2/credentials/app"
 MAPPING = """
 default = "none"
 [[program]]
@@ -138,12 +174,16 @@ profile = "main"
 [[container]]
 path = "/v2/credentials/app"
 token_file = "{token_file}"
+
+[pods]
+cluster = "shop"
 """
 
 
 @pytest.fixture(scope="module")
-def agent(shared: ServerProcess, key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+def agent(shared: ServerProcess, pod: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     made = Agent(shared, tmp_path_factory.mktemp("agent") / "host")
+    made.pod = pod
     made.join()
     made.start(MAPPING.format(user=os.geteuid(), token_file=made.folder / "container-token"))
     yield made
@@ -166,14 +206,15 @@ def variables(agent: Agent, way: str) -> dict[str, str]:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": agent.endpoint,
             "AWS_EC2_METADATA_V1_DISABLED": "true",
         }
+    path, file = ("/v1/credentials", agent.pod) if way == "pod" else (APP, agent.folder / "container-token")
     return {
         **common,
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.endpoint}/v2/credentials/app",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(agent.folder / "container-token"),
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.endpoint}{path}",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file),
     }
 
 
-@pytest.mark.parametrize("way", ["metadata", "container"])
+@pytest.mark.parametrize("way", SESSIONS)
 def test_the_command_line(agent: Agent, key: str, way: str, tmp_path: Path) -> None:
     def aws(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = clean_environment(**variables(agent, way), HOME=str(tmp_path))
@@ -186,7 +227,7 @@ def test_the_command_line(agent: Agent, key: str, way: str, tmp_path: Path) -> N
     assert json.loads(allowed.stdout)["KeyId"] == key, allowed.stderr
     denied = aws("kms", "list-keys")
     assert denied.returncode != 0
-    assert "assumed-role/web/i-" in denied.stderr
+    assert SESSIONS[way] in denied.stderr
     assert "is not authorized to perform: kms:ListKeys" in denied.stderr
 
 
@@ -194,18 +235,24 @@ def test_the_command_line(agent: Agent, key: str, way: str, tmp_path: Path) -> N
 @pytest.mark.skipif(
     not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
 )
-@pytest.mark.parametrize("way", ["metadata", "container"])
+@pytest.mark.parametrize("way", SESSIONS)
 def test_the_javascript_sdk(agent: Agent, key: str, way: str) -> None:
     environment = clean_environment(**variables(agent, way), KEY=key)
     done = subprocess.run(
-        ["node", str(HERE / "host.mjs")], capture_output=True, text=True, env=environment, check=False, timeout=120
+        ["node", str(HERE / "credentials.mjs")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     assert seen["encrypted"] == key
-    assert ":assumed-role/web/i-" in seen["identity"]
+    assert SESSIONS[way] in seen["identity"]
     assert seen["denied"] == "AccessDeniedException"
-    assert seen["renewed"] is True
+    assert seen["same"], "the agent serves the same until they are due"
+    assert seen["expires"] > time.time() + 3600
 
 
 def test_the_walk_of_the_document(server: ServerProcess, tmp_path: Path) -> None:
@@ -215,7 +262,7 @@ def test_the_walk_of_the_document(server: ServerProcess, tmp_path: Path) -> None
     for name, command in (("aws", str(AWS)), ("bailiwick", f"{sys.executable} -m bailiwick")):
         (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (tmp_path / "bin" / name).chmod(0o755)
-    mark, port = "=== end of block ===", str(_free_port())
+    mark, port = "=== end of block ===", str(free_port())
     script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks).replace("9254", port)
     done = subprocess.run(
         ["bash", "-c", script],
@@ -254,16 +301,8 @@ def test_a_program_of_another_user_gets_another_role(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize("way", ["metadata", "container"])
-def test_boto3_gets_and_renews(
-    agent: Agent, key: str, way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in variables(agent, way).items():
-        monkeypatch.setenv(name, value)
-    core = botocore.session.Session()
-    session = boto3.Session(botocore_session=core)
-    kms, credentials = session.client("kms"), core.get_credentials()
+def test_boto3_gets_and_renews(agent: Agent, key: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kms, credentials = _boto3(agent, way, monkeypatch)
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
     with pytest.raises(ClientError, match="AccessDeniedException"):
         kms.list_keys()
@@ -281,6 +320,32 @@ def test_boto3_gets_and_renews(
         assert time.monotonic() < deadline
         time.sleep(0.05)  # until the agent has asked again
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+
+
+def test_boto3_in_a_pod(agent: Agent, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kms, credentials = _boto3(agent, "pod", monkeypatch)
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        kms.list_keys()
+    first = credentials.access_key
+    assert _renewed(credentials) == first, "the agent serves the same for a while"
+    whole = agent.pod.read_text()
+    agent.pod.write_text(whole[:-4])  # its signature
+    try:
+        with pytest.raises(CredentialRetrievalError, match="InvalidTokenException"):
+            _boto3(agent, "pod", monkeypatch)[1].access_key  # noqa: B018  (it is what asks)
+    finally:
+        agent.pod.write_text(whole)
+
+
+def _boto3(agent: Agent, way: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """A KMS client, and the credentials that it found."""
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables(agent, way).items():
+        monkeypatch.setenv(name, value)
+    core = botocore.session.Session()
+    return boto3.Session(botocore_session=core).client("kms"), core.get_credentials()
 
 
 def _renewed(credentials: Any) -> str | None:

@@ -16,6 +16,7 @@ from bailiwick.federation.ldap import Company, read
 from bailiwick.federation.ldap.connection import Connection
 from bailiwick.federation.ldap.pool import Pool
 from ldap_fake import GROUPS, PEOPLE, SERVICE, Authority, FakeDirectory, company, mapping
+from ports import free_port
 
 ALICE = f"uid=alice,{PEOPLE}"
 Make = Callable[..., Company]
@@ -168,19 +169,13 @@ def test_a_service_account_that_is_refused(fake: FakeDirectory, make: Make) -> N
 # -- Servers that fail ------------------------------------------------------------------------------------
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_the_next_server_is_asked(fake: FakeDirectory, make: Make) -> None:
-    directory = make(f"ldap://127.0.0.1:{closed_port()}", fake.url())
+    directory = make(f"ldap://127.0.0.1:{free_port()}", fake.url())
     assert directory.identify("alice", "alice's password") is not None
 
 
 def test_no_server_answers(make: Make) -> None:
-    directory = make(f"ldap://127.0.0.1:{closed_port()}", f"ldap://localhost:{closed_port()}")
+    directory = make(f"ldap://127.0.0.1:{free_port()}", f"ldap://localhost:{free_port()}")
     with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
         directory.identify("alice", "alice's password")
     with pytest.raises(DirectoryUnavailable, match="is left alone after it failed"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 from bailiwick.core.errors import DirectoryUnavailable
 from bailiwick.federation.ldap import Company, read
 from ldap_fake import Authority
+from ports import free_port
 from slapd_server import GROUPS, PEOPLE, SUFFIX, SlapdServer, missing
 from world import ACCOUNT, World
 
@@ -99,11 +99,8 @@ def test_a_wrong_certificate(slapd: SlapdServer, tmp_path: Path, start: str) -> 
 
 
 def test_a_server_that_is_down_and_comes_back(slapd: SlapdServer, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = probe.getsockname()[1]
     urls, tls = ways(slapd)["ldaps"]
-    company = directory(tmp_path, [f"ldaps://127.0.0.1:{closed}", *urls], tls)
+    company = directory(tmp_path, [f"ldaps://127.0.0.1:{free_port()}", *urls], tls)
     assert company.identify("alice", "alice's password") is not None
     slapd.stop()
     slapd.start()

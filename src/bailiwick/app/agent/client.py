@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from bailiwick import __version__
 from bailiwick.app.agent.state import AgentError
 from bailiwick.core import host_proof
+from bailiwick.core.message import Request
 
 _TARGET = "BailiwickHosts."
 _TIMEOUT = 15.0
@@ -51,8 +52,8 @@ class Client:
         if parts.scheme == "http" and not _is_here(parts.hostname):
             raise AgentError(f"`{endpoint}` would send credentials in plain text; give an https address")
         self.key, self.instance = key, instance
-        self._host, self._port, self._authority = parts.hostname, port, parts.netloc
-        self._path = parts.path or "/"
+        self._host, self._port, self.authority = parts.hostname, port, parts.netloc
+        self.path = parts.path or "/"
         self._context: ssl.SSLContext | None = None
         if parts.scheme == "https":
             try:
@@ -67,9 +68,9 @@ class Client:
         """
         body, target = msgspec.json.encode(values), _TARGET + operation
         now, nonce = str(int(time.time())), base64.urlsafe_b64encode(os.urandom(18)).decode("ascii")
-        text = host_proof.text(self._authority, target, self.instance, now, nonce, body)
+        text = host_proof.text(self.authority, target, self.instance, now, nonce, body)
         headers = {
-            "host": self._authority,
+            "host": self.authority,
             "content-type": "application/x-amz-json-1.1",
             "user-agent": f"bailiwick-agent/{__version__}",
             "x-amz-target": target,
@@ -80,7 +81,7 @@ class Client:
         }
         if also is not None:
             headers[host_proof.CERTIFICATE_PROOF] = host_proof.sign(also, text)
-        status, told = self._post(body, headers)
+        status, _, told = self._post(self.path, body, headers)
         if status == 200:
             return told
         code, message = str(told.get("__type", "")).rpartition("#")[2], str(told.get("message", ""))
@@ -88,7 +89,15 @@ class Client:
             raise Unreachable(f"the server answers {status} {code}")
         raise Refused(code, message)
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    def post(self, request: Request) -> tuple[int, str, dict[str, Any]]:
+        """The status, the code of the refusal, if it is one, and the body with which a request is answered.
+
+        Raises Unreachable.
+        """
+        headers = {**dict(request.headers), "user-agent": f"bailiwick-agent/{__version__}"}
+        return self._post(request.path, request.body, headers)
+
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, dict[str, Any]]:
         connection: http.client.HTTPConnection
         if self._context is not None:
             connection = http.client.HTTPSConnection(
@@ -97,9 +106,10 @@ class Client:
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT)
         try:
-            connection.request("POST", self._path, body, headers)
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
-            return answer.status, msgspec.json.decode(answer.read(_MOST_ANSWER), type=dict[str, Any])
+            code = (answer.getheader("x-amzn-errortype") or "").partition(":")[0]
+            return answer.status, code, msgspec.json.decode(answer.read(_MOST_ANSWER), type=dict[str, Any])
         except (http.client.HTTPException, msgspec.DecodeError):
             raise Unreachable("the server does not answer as a Bailiwick server does") from None
         except OSError as error:

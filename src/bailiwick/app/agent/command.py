@@ -21,6 +21,7 @@ from bailiwick.app.agent.front import Front, Network
 from bailiwick.app.agent.keeper import Keeper
 from bailiwick.app.agent.metadata import Metadata
 from bailiwick.app.agent.notify import Notifier
+from bailiwick.app.agent.pods import Pods
 from bailiwick.app.agent.programs import Mapping
 from bailiwick.app.agent.state import AgentError, Folder, Joined, new_key, public_key, secret_of
 from bailiwick.app.agent.tokens import Tokens
@@ -141,10 +142,12 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     joined, key = folder.joined(), folder.key()
-    kept = Keeper(folder, Client(joined.endpoint, key, joined.instance_id, joined.ca_file), poll=poll)
+    client = Client(joined.endpoint, key, joined.instance_id, joined.ca_file)
+    kept = Keeper(folder, client, poll=poll)
     metadata = Metadata(kept, Tokens(secret_of(key, "imds-tokens"), joined.instance_id))
     containers.prepare(mapping.container)
-    front = Front(metadata, Containers(kept, mapping.container), mapping, allowed)
+    pods = Pods(kept, client, mapping.pods) if mapping.pods is not None else None
+    front = Front(metadata, Containers(kept, mapping.container, pods), mapping, allowed)
     notifier, stop = Notifier(os.environ), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -186,6 +189,6 @@ def _place(text: str) -> tuple[str, int]:
         number = int(port)
     except ValueError:
         raise AgentError(f"`{text}` is not ADDRESS:PORT, such as {LISTEN}") from None
-    if not (found.is_loopback or found.is_link_local or found == ipaddress.ip_address("fd00:ec2::254")):
+    if not (found.is_loopback or found.is_link_local or str(found) in ("fd00:ec2::254", "fd00:ec2::23")):
         raise AgentError(f"{found} is for others to reach: choose a loopback or link-local address")
     return str(found), number

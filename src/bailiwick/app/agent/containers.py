@@ -1,7 +1,7 @@
 """The container credential endpoint: a path and a token for each program, as in ECS (facts/imds.md section 2).
 
 What AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE holds is made here if it is missing, for one user to read. The path of
-EKS Pod Identity, /v1/credentials, wants a service account's token instead: whoever exchanges those is `pods`.
+EKS Pod Identity, /v1/credentials, wants a service account's token instead (pods.py).
 """
 
 from __future__ import annotations
@@ -10,21 +10,18 @@ import base64
 import hmac
 import json
 import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bailiwick.app.agent import programs
 from bailiwick.app.agent.keeper import Keeper, Unavailable
+from bailiwick.app.agent.pods import Pods
 from bailiwick.app.agent.programs import Container
 from bailiwick.app.agent.state import AgentError, Credentials
 from bailiwick.app.agent.web import Answer, Question
 
 POD_PATH = "/v1/credentials"
 _MOST_TOKEN = 16384
-
-Pods = Callable[[str], Awaitable[Credentials]]
-"""Credentials for the token of a service account. Raises Unavailable."""
 
 
 class Containers:
@@ -49,16 +46,17 @@ class Containers:
         try:
             if rule is None:
                 assert self._pods is not None, "it serves this path"
-                return self._given(await self._pods(shown))
+                return self._given(await self._pods.credentials(shown))
             if not _is_token(rule, shown):
                 return _told(401, "AccessDenied", "The authorization token is not the one of this path.")
-            return self._given(await self._keeper.credentials(programs.as_asked(rule.profile), "2.0"))
+            held = await self._keeper.credentials(programs.as_asked(rule.profile), "2.0")
+            return self._given(held, RoleArn=held.role_arn)
         except Unavailable as error:
             return _told(404 if error.status == 200 else error.status, error.code, str(error))
 
-    def _given(self, held: Credentials) -> Answer:
+    def _given(self, held: Credentials, **more: str) -> Answer:
         members = {
-            "RoleArn": held.role_arn,
+            **more,
             "AccessKeyId": held.access_key_id,
             "SecretAccessKey": held.secret,
             "Token": held.token,

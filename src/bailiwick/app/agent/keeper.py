@@ -26,7 +26,7 @@ log = logging.getLogger("bailiwick.agent")
 POLL = 300.0
 """Seconds between two questions what the instance is."""
 _SHORTEST, _LONGEST = 1.0, 300.0  # seconds to wait after a failure
-_LEAST_LEFT = 60.0  # credentials with less life than this are not handed out
+LEAST_LEFT = 60.0  # credentials with less life than this are not handed out
 _REFUSED_FOR = 15.0  # seconds for which the server is not asked again for what it refused
 _MAIN = ""
 
@@ -231,7 +231,7 @@ class Keeper:
     # -- What is held -----------------------------------------------------------------------------------
 
     def _is_good(self, held: Credentials | None) -> bool:
-        return held is not None and not self.revoked and held.expires - self._now() > _LEAST_LEFT
+        return held is not None and not self.revoked and held.expires - self._now() > LEAST_LEFT
 
     def _is_stale(self, held: Credentials) -> bool:
         return self._now() >= held.begun + (held.expires - held.begun) / 2

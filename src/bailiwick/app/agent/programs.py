@@ -16,6 +16,10 @@
     user = "batch"                            # who may read that file; the agent makes it
     profile = "batch"
 
+    [pods]                                    # this host is a node: pods get their own roles (EKS Pod Identity)
+    cluster = "shop-cluster"
+    profile = "node"                          # with which the server is asked for them: "main" if not given
+
 The first that matches counts. The user of a connection from this host is in /proc/net/tcp, its cgroup that of the
 processes that hold the socket. Where a program rule is and the user is not to be found out, nothing is given.
 """
@@ -68,12 +72,20 @@ class Container(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: str | int | None = None
 
 
+class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cluster of which this host is a node, and the profile whose role may ask for its pods."""
+
+    cluster: Annotated[str, Meta(max_length=100, pattern=r"\A[0-9A-Za-z][\w-]*\Z")]
+    profile: ProfileName = MAIN
+
+
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     default: ProfileName = MAIN
     program: tuple[Program, ...] = ()
     container: tuple[Container, ...] = ()
+    pods: Cluster | None = None
 
 
 def read(path: Path) -> Mapping:

@@ -1,4 +1,4 @@
-// A program whose credentials come from what the environment or its profile names, and which asks for them again.
+// A program whose credentials come from what the environment or its profile names, and from nowhere else; it asks twice.
 import { KMSClient, EncryptCommand, ListKeysCommand } from "@aws-sdk/client-kms";
 import { STSClient, GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 
@@ -11,5 +11,6 @@ seen.encrypted = (await kms.send(new EncryptCommand({ KeyId: process.env.KEY, Pl
 try { await kms.send(new ListKeysCommand({})); } catch (error) { seen.denied = error.name; }
 const first = await kms.config.credentials();
 const again = await kms.config.credentials({ forceRefresh: true });
-seen.renewed = first.accessKeyId !== again.accessKeyId && again.expiration > new Date();
+seen.same = first.accessKeyId === again.accessKeyId;
+seen.expires = again.expiration.getTime() / 1000;
 console.log(JSON.stringify(seen));
