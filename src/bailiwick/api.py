@@ -189,6 +189,9 @@ class Transaction(Protocol):
     def begin_writing(self) -> None:
         """Go on as a write transaction, for a read that must write once: what was read is to be read again."""
 
+    def rest(self) -> None:
+        """Hold nothing of the store until the next use, if it only reads: others are about to be waited for."""
+
     def changed(self, *topics: str) -> None:
         """Tell every cache of every process, at commit, to forget what depends on these topics."""
 

@@ -83,6 +83,10 @@ class Joined:
         """As the outer transaction."""
         self._outer.begin_writing()
 
+    def rest(self) -> None:
+        """As the outer transaction."""
+        self._outer.rest()
+
     def changed(self, *topics: str) -> None:
         """As the outer transaction."""
         self._outer.changed(*topics)

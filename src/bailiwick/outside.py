@@ -75,5 +75,10 @@ class Token(Protocol):
 class KeyProxies(Protocol):
     """The way to the proxies of external key stores, over the network."""
 
-    def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """The status and body with which the proxy at `endpoint` answers. Raises federation.fetch.FetchError."""
+    def post(
+        self, endpoint: str, path: str, operation: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """The status and body with which the proxy at `endpoint` and `path` answers, asked for an `operation`.
+
+        Raises federation.fetch.FetchError; federation.breaker.Busy, having asked nothing.
+        """

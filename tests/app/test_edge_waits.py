@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -97,6 +98,83 @@ def test_a_key_that_does_not_exist_is_looked_for_by_a_thread(world: World, edge:
     refused = later(edge.begin(asking(world, unknown))).result(20)
     assert (refused.status, b"InvalidClientTokenId" in refused.body) == (403, True)
     assert len(world.events) == 1
+
+
+class Slow:
+    """A way to proxies that waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached, self.gone_on = threading.Event(), threading.Event()
+        self.threads: set[str] = set()
+
+    def post(self, endpoint: str, path: str, operation: str, headers: Any, body: bytes) -> tuple[int, bytes]:
+        if operation != "/health" or self.threads:
+            self.threads.add(threading.current_thread().name)
+            self.reached.set()
+            assert self.gone_on.wait(20)
+        fleet = [{"healthStatus": "ACTIVE"}]
+        told = {
+            "xksProxyFleetSize": 1,
+            "xksProxyVendor": "",
+            "xksProxyModel": "",
+            "ekmVendor": "",
+            "ekmFleetDetails": fleet,
+        }
+        metadata = {"keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED"}
+        return 200, json.dumps(told | metadata).encode()
+
+
+def test_who_waits_for_servers_of_others_keeps_nobody_waiting() -> None:
+    slow = Slow()
+    slow.gone_on.set()
+    world = World(key_proxies=slow)
+    kms = world.client("kms")
+    credential = {"AccessKeyId": "A" * 20, "RawSecretAccessKey": "a" * 43}
+    store = kms.create_custom_key_store(
+        CustomKeyStoreName="ekm",
+        CustomKeyStoreType="EXTERNAL_KEY_STORE",
+        XksProxyUriEndpoint="https://ekm.example.org",
+        XksProxyUriPath="/kms/xks/v1",
+        XksProxyConnectivity="PUBLIC_ENDPOINT",
+        XksProxyAuthenticationCredential=credential,
+    )["CustomKeyStoreId"]
+    kms.connect_custom_key_store(CustomKeyStoreId=store)
+    origin = {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store}
+    key = kms.create_key(**origin, XksKeyId="one")["KeyMetadata"]["Arn"]
+    world.events.clear()
+    slow.threads.clear()
+    slow.gone_on.clear()
+
+    def asked(operation: str, parameters: dict[str, Any]) -> Request:
+        headers = (
+            Header("host", "kms.test"),
+            Header("content-type", "application/x-amz-json-1.1"),
+            Header("x-amz-target", f"TrentService.{operation}"),
+        )
+        return sign.sign(
+            Request("POST", "/", "", headers, json.dumps(parameters).encode()),
+            access_key_id=world.root["aws_access_key_id"],
+            secret=world.root["aws_secret_access_key"],
+            token=None,
+            region=REGION,
+            service="kms",
+            now=world.now(),
+        )
+
+    with closing(Edge(world.pipeline, max_body=4096)) as edge:
+        questions = [("Encrypt", {"KeyId": key, "Plaintext": "eA=="})] * 6
+        questions += [("CreateKey", {**origin, "XksKeyId": f"k{number}"}) for number in range(6)]
+        questions += [("ConnectCustomKeyStore", {"CustomKeyStoreId": store})]
+        waiting = [later(edge.begin(asked(*question))) for question in questions]
+        assert slow.reached.wait(20)
+        assert later(edge.begin(asking(world, world.root, "CreateUser", "iam"))).result(20).status == 200
+        assert not any(each.done() for each in waiting)
+        assert [event.route and event.route.operation.name for event in world.events] == ["CreateUser"]
+        slow.gone_on.set()
+        answers = [each.result(20) for each in waiting]
+    assert [answer.status for answer in answers] == [400] * 6 + [200] * 7  # the proxy encrypts nothing
+    assert all(name.startswith("outward") for name in slow.threads)
+    assert len(world.events) == 1 + len(waiting)
 
 
 class Stuck:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from xks_support import CREDENTIAL, TIMEOUT, Houses, Road, described
 from xks_support import houses as both
+
+from bailiwick.federation.breaker import FAILURES
 
 pytestmark = pytest.mark.clients
 
@@ -168,6 +171,27 @@ def test_a_proxy_that_does_not_do_its_part(
         houses.road.leads_to(houses.keeper.port)
     assert houses.connected(store) == ("CONNECTED", None)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_a_proxy_that_is_gone_is_left_alone_for_a_while(houses: Houses, store: str, key: str) -> None:
+    kms = houses.kms
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    houses.road.is_silent()
+    try:
+        with ThreadPoolExecutor(FAILURES) as several:
+            told = list(several.map(lambda _: refusal(kms.decrypt, CiphertextBlob=blob), range(FAILURES)))
+        assert {code for code, _ in told} == {"KMSInvalidStateException"}
+        opened, begun = houses.road.opened, time.monotonic()
+        again = refusal(kms.decrypt, CiphertextBlob=blob)
+        assert (again, again in told) == (told[0], True)
+        assert (houses.road.opened, time.monotonic() - begun < TIMEOUT) == (opened, True)
+        assert houses.measured("bailiwick_key_proxies_left_alone") == 1
+        assert houses.measured('bailiwick_key_proxy_requests_total{outcome="spared"}') >= 1
+    finally:
+        houses.road.leads_to(houses.keeper.port)
+    assert houses.connected(store) == ("CONNECTED", None)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert houses.measured("bailiwick_key_proxies_left_alone") == 0
 
 
 def test_the_other_house_falls_and_rises(houses: Houses, key: str) -> None:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from certificate_authority import Holder, issued, named
+from ports import free_port
 
 ENDPOINT = "https://ekm.example.org"
 KEY_ID, SECRET = "ABCDEFGHIJKLMNOPQRST", "a" * 43
@@ -197,6 +199,7 @@ class Houses:
     def __init__(self, folder: Path) -> None:
         authority = Authority(folder)
         self.road = Road(authority)
+        self.metrics = free_port()
         secret = folder / "xks-secret"
         secret.write_text(SECRET)
         secret.chmod(0o600)
@@ -217,7 +220,7 @@ class Houses:
         )
         self.house = ServerProcess(
             folder / "here" / "data",
-            arguments=("--xks", str(folder / "house.toml")),
+            arguments=("--xks", str(folder / "house.toml"), "--metrics-port", str(self.metrics)),
             variables={"SSL_CERT_FILE": str(authority.file)},
         )
         self.keeper.start()
@@ -243,6 +246,12 @@ class Houses:
     def key(self, store: str, external: str) -> str:
         made = self.kms.create_key(Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId=external)
         return str(made["KeyMetadata"]["Arn"])
+
+    def measured(self, name: str) -> float:
+        """A metric of this house."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=10) as told:
+            (line,) = (line for line in told.read().decode().splitlines() if line.startswith(f"{name} "))
+        return float(line.rpartition(" ")[2])
 
     def close(self) -> None:
         self.road.close()

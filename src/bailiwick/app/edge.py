@@ -25,7 +25,7 @@ from bailiwick.app.stages import EVERY, Stages
 from bailiwick.core.message import Request, Response, Tls
 from bailiwick.measure import Tally
 from bailiwick.pipeline import Pipeline, Received
-from bailiwick.store.waiting import Waits, here
+from bailiwick.store.waiting import Leaves, Waits, here, stay_inward
 from bailiwick.web.paths import is_page
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ Own = Callable[[Request], Response]
 
 BELOW = "/tokens/"  # the one path whose handler answers for all that lies below it
 _XKS = "/kms/xks/v1/"
+_OUTWARD = 32  # threads that wait for servers of others, begun as they are needed
 _DRAIN_FACTOR = 16  # how many times the limit is read and thrown away so that a client hears the refusal
 
 
@@ -95,7 +96,9 @@ class Edge:
         self._proxies = proxies
         self._pipeline = pipeline
         self._max_body = max_body
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work", initializer=stay_inward)
+        # Of their own, so that servers of others which are slow or gone do not keep calls waiting.
+        self._outward = ThreadPoolExecutor(_OUTWARD, thread_name_prefix="outward")
         # Of their own, so that strangers who guess passwords do not keep calls waiting; begun with the first page.
         self._visits = ThreadPoolExecutor(threads, thread_name_prefix="page")
         self._own = own or {}
@@ -110,14 +113,15 @@ class Edge:
 
     def close(self) -> None:
         """End the threads, once what they do is done."""
-        self._pool.shutdown()
-        self._visits.shutdown()
+        for pool in (self._pool, self._outward, self._visits):
+            pool.shutdown()
         self.ready.close()
 
     def samples(self) -> Iterator[Sample]:
         """The state of the edge, and what was measured."""
         yield Sample("bailiwick_pool_threads", (), self._threads)
         yield Sample("bailiwick_pool_waiting", (), self._pool._work_queue.qsize())
+        yield Sample("bailiwick_outward_waiting", (), self._outward._work_queue.qsize())
         if self._stages is not None:
             yield from self._stages.samples()
         yield Sample("bailiwick_audit_turned_away", (), self.turned_away.value)
@@ -131,13 +135,13 @@ class Edge:
             if own is None and request.path.startswith(BELOW):
                 own = self._own.get((request.method, BELOW))
             if own:
-                return self._pool.submit(own, request)
+                return self._begun(own, request)
             if self._xks is not None and _XKS in request.path:
-                return self._pool.submit(self._gated, self._xks, request)
+                return self._begun(self._gated, self._xks, request)
             if self._pages is not None and is_page(request):
                 return self._visits.submit(self._gated, self._pages, request)
             if self._gate.shut:
-                return self._pool.submit(self._gated, self._pipeline.handle, request)
+                return self._begun(self._gated, self._pipeline.handle, request)
             pipeline = self._next()
             received = pipeline.receive(request)
             if received.quick:
@@ -145,11 +149,13 @@ class Edge:
                 try:
                     answer = pipeline.answer(received)
                     return answer if self._stored is None else _after(self._stored(), answer)
+                except Leaves:
+                    return self._outward.submit(self._answer, pipeline, received)
                 except Waits:
                     pass  # something of it is not in memory
                 finally:
                     here.hurried = False
-            return self._pool.submit(self._answer, pipeline, received)
+            return self._begun(self._answer, pipeline, received)
         except Exception as error:  # the pipeline answers its own failures: this one is the edge's
             return failure(error)
 
@@ -172,6 +178,19 @@ class Edge:
         log.error("turned away: the audit trail takes no records", request_id=received.request_id)
         error = api.ServiceUnavailable("The service is unavailable. Please try again shortly.")
         return self._pipeline.refused(error, received)
+
+    def _begun(self, work: Callable[..., Response], *given: Any) -> Future[Response]:
+        """Work that a thread has begun; it is begun again in another where it needs somebody else's server."""
+        answered: Future[Response] = Future()
+        self._pool.submit(self._work, answered, work, given)
+        return answered
+
+    def _work(self, answered: Future[Response], work: Callable[..., Response], given: tuple[Any, ...]) -> None:
+        if answered.set_running_or_notify_cancel():
+            try:
+                _settle(answered, work, given)
+            except Leaves:
+                self._outward.submit(_settle, answered, work, given)
 
     def _answer(self, pipeline: Pipeline, received: Received) -> Response:
         return self._kept(pipeline.answer(received))
@@ -286,6 +305,15 @@ class Body:
         if self._size > self.limit:
             raise BodyTooLarge
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def _settle(answered: Future[Response], work: Callable[..., Response], given: tuple[Any, ...]) -> None:
+    try:
+        answered.set_result(work(*given))
+    except Leaves:
+        raise
+    except BaseException as error:
+        answered.set_exception(error)
 
 
 def _after(stored: Future[None], answer: Response) -> Future[Response]:

@@ -61,6 +61,7 @@ class World:
         self.store = store
         self.trail = trail
         self._company = company.directory(settings)
+        self.key_proxies = outward.key_proxies(settings)
         self.environment = msgspec.structs.replace(
             deployment.environment(ring),
             names_policies=settings.name_policies,
@@ -70,7 +71,7 @@ class World:
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
             saml_weak_signatures=settings.saml_weak_signatures,
             hsms=outward.hsms(settings),
-            key_proxies=outward.key_proxies(settings),
+            key_proxies=self.key_proxies,
             rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),
         )
         self.directory = Directory(store, self.environment)
@@ -127,6 +128,7 @@ class World:
             self._tracing.close()
         if self._company:
             self._company.close()
+        self.key_proxies.close()
         self.store.close()
 
     def _write_usage(self) -> None:

@@ -98,6 +98,18 @@ METRICS = (
         "bailiwick_audit_turned_away", "counter", "Requests refused because no audit record could be made of them"
     ),
     Metric("bailiwick_audit_refusals", "counter", "Attempts to write audit records that the disk refused"),
+    Metric(
+        "bailiwick_key_proxy_requests",
+        "counter",
+        "Questions to proxies of external key stores, by outcome: answered, failed, spared or busy",
+        ("outcome",),
+    ),
+    Metric("bailiwick_key_proxy_seconds", "histogram", "Time until such a proxy has answered or failed"),
+    Metric("bailiwick_key_proxy_connections", "counter", "Connections made to such proxies"),
+    Metric(
+        "bailiwick_key_proxies_left_alone", "gauge", "Such proxies that are not asked for now: they have failed"
+    ),
+    Metric("bailiwick_outward_waiting", "gauge", "Requests that wait for a thread to ask somebody else's server"),
     Metric("bailiwick_workers", "gauge", "Processes that serve"),
     Metric("bailiwick_worker_replacements", "counter", "Workers that died and were replaced"),
     Metric("bailiwick_resident_bytes", "gauge", "Resident memory of all processes that serve"),

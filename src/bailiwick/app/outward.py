@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bailiwick.app.key_proxies import KeyProxies
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core.message import Request, Response
 from bailiwick.federation.fetch import Fetcher
@@ -30,25 +31,13 @@ def hsms(settings: Settings) -> Mapping[str, Token]:
         raise SettingsError(f"`hsm`: {error}") from None
 
 
-class Proxies:
-    """The way to the proxies of external key stores: their endpoint, or the URL that the operator gives for it."""
-
-    def __init__(self, kept: Kept, places: Mapping[str, str]) -> None:
-        self._kept = kept
-        self._places = dict(places)
-
-    def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """The status and body of the answer. Raises FetchError."""
-        return self._kept.post(self._places.get(endpoint, endpoint) + path, headers, body)
-
-
-def key_proxies(settings: Settings) -> Proxies:
+def key_proxies(settings: Settings) -> KeyProxies:
     """The way to proxies that the settings give. Raises SettingsError."""
     seconds, places = 1.0, {}
     if settings.xks is not None:
         found = _file(settings.xks)
         seconds, places = found.timeout, found.proxies
-    return Proxies(Kept(Fetcher(settings.issuers_networks, seconds=seconds, limit=32_768)), places)
+    return KeyProxies(Kept(Fetcher(settings.issuers_networks, seconds=seconds, limit=32_768)), places)
 
 
 def xks_proxy(settings: Settings, pipeline: Pipeline) -> Callable[[Request], Response] | None:

@@ -93,7 +93,13 @@ class Transaction:
         """Go on as a write transaction, begun at its next use: what was read before is to be read again."""
         if self.write:
             return
+        self.rest()
         self.write = True
+
+    def rest(self) -> None:
+        """Give a connection that only reads back until the next use, which may find the database changed."""
+        if self.write:
+            return
         connection, self._connection = self._connection, None
         if connection is not None:
             try:

@@ -47,15 +47,17 @@ class Away:
         self.proxy, self.error, self.answer = proxy, None, None
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def post(self, endpoint: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def post(
+        self, endpoint: str, path: str, operation: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         assert endpoint == ENDPOINT
-        self.asked.append((path, json.loads(body)))
+        self.asked.append((path + operation, json.loads(body)))
         if self.error is not None:
             raise self.error
         if self.answer is not None:
             return self.answer
         lines = tuple(Header(*line) for line in headers.items())
-        answer = self.proxy(Request("POST", path, "", lines, body))
+        answer = self.proxy(Request("POST", path + operation, "", lines, body))
         return answer.status, answer.body
 
 

@@ -31,12 +31,19 @@ Context = ciphertext.Context
 _HEADER, _TAG = 77, 16
 
 
+def leave_for(*keys: Key | None) -> None:
+    """To be called before a call is counted that uses these keys. Raises store.waiting.Leaves."""
+    if any(key is not None and key.store is not None for key in keys):
+        waiting.leave()
+
+
 def seal(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
     """A ciphertext under a key in a custom key store.
 
     Raises KMSInvalidStateException where its store cannot be asked, ValueError for a context too large.
     """
-    waiting.check()
+    waiting.leave()
+    call.transaction.rest()
     store, origin = _store(key), Origin(key.account, key.id, key.material)
     if store.kind != AWS_CLOUDHSM:
         return _seal_twice(call, key, store, plaintext, context)
@@ -49,7 +56,8 @@ def seal(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
 
 def open_blob(call: Call, key: Key, blob: bytes, context: Context) -> bytes:
     """What `seal` sealed with this key and context. Raises BadCiphertext, KMSInvalidStateException."""
-    waiting.check()
+    waiting.leave()
+    call.transaction.rest()
     origin, store = ciphertext.read(blob), _store(key)
     by = TOKEN if store.kind == AWS_CLOUDHSM else PROXY
     if origin != Origin(key.account, key.id, key.material) or ciphertext.algorithm_of(blob) != by:
@@ -114,13 +122,14 @@ def random(call: Call, store_id: str, size: int) -> bytes:
 
     Raises CustomKeyStoreNotFoundException, CustomKeyStoreInvalidStateException.
     """
-    waiting.check()
+    waiting.leave()
     store = stores.of_call(call, store_id)
     if store is None or store.kind != AWS_CLOUDHSM:
         raise CustomKeyStoreNotFoundException(f"There is no CloudHSM key store {store_id}.")
     token = call.environment.hsms.get(store.cluster or "")
     if not store.connected or token is None:
         raise CustomKeyStoreInvalidStateException(f"The custom key store {store_id} is not connected.")
+    call.transaction.rest()
     try:
         return token.random(size)
     except HsmUnavailable:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from bailiwick.api import Call, ValidationError, nothing
+from bailiwick.api import Call, Target, ValidationError, nothing
 from bailiwick.core.errors import HsmUnavailable
 from bailiwick.outside import Token
 from bailiwick.services.kms import key_stores, paging, shapes, stores, tables, xks_stores
@@ -36,6 +36,7 @@ from bailiwick.services.kms.stores import (
     FAILED,
     KeyStore,
 )
+from bailiwick.store import waiting
 
 STORES = 10
 """So many custom key stores has an account in a region at most."""
@@ -45,7 +46,13 @@ _OF_HSM = ("CloudHsmClusterId", "TrustAnchorCertificate", "KeyStorePassword")
 _OF_XKS = ("XksProxyUriEndpoint", "XksProxyUriPath", "XksProxyAuthenticationCredential", "XksProxyConnectivity")
 
 
-@kms.operation("CreateCustomKeyStore", on=nothing, writes=True, asks_first=True)
+def what_is_asked(call: Call, request: Any) -> Target:
+    """No resource. The token or proxy is waited for where nobody else waits."""
+    waiting.leave()
+    return nothing(call, request)
+
+
+@kms.operation("CreateCustomKeyStore", on=what_is_asked, writes=True, asks_first=True)
 def create_custom_key_store(
     call: Call, request: shapes.CreateCustomKeyStoreRequest, record: None
 ) -> shapes.CreateCustomKeyStoreResponse:
@@ -76,7 +83,7 @@ def create_custom_key_store(
     return shapes.CreateCustomKeyStoreResponse(CustomKeyStoreId=store_id)
 
 
-@kms.operation("ConnectCustomKeyStore", on=nothing, writes=True, asks_first=True)
+@kms.operation("ConnectCustomKeyStore", on=what_is_asked, writes=True, asks_first=True)
 def connect_custom_key_store(
     call: Call, request: shapes.ConnectCustomKeyStoreRequest, record: None
 ) -> shapes.ConnectCustomKeyStoreResponse:
@@ -114,7 +121,7 @@ def delete_custom_key_store(
     return shapes.DeleteCustomKeyStoreResponse()
 
 
-@kms.operation("UpdateCustomKeyStore", on=nothing, writes=True, asks_first=True)
+@kms.operation("UpdateCustomKeyStore", on=what_is_asked, writes=True, asks_first=True)
 def update_custom_key_store(
     call: Call, request: shapes.UpdateCustomKeyStoreRequest, record: None
 ) -> shapes.UpdateCustomKeyStoreResponse:
@@ -214,6 +221,7 @@ def _changed_token(call: Call, request: shapes.UpdateCustomKeyStoreRequest, stor
 
 
 def _token(call: Call, cluster: str) -> Token:
+    call.transaction.rest()  # it is about to be asked
     token = call.environment.hsms.get(cluster)
     if token is None:
         raise CloudHsmClusterNotFoundException(f"There is no HSM {cluster}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bailiwick.api import Call, ValidationError, nothing
+from bailiwick.api import Call, Target, ValidationError, nothing
 from bailiwick.services.kms import backing, grants, material, shapes, specs, states
 from bailiwick.services.kms.cryptography import Context, sealed
 from bailiwick.services.kms.records import Key
@@ -10,6 +10,7 @@ from bailiwick.services.kms.requesting import check_recipient, done, makes_no_ke
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import InvalidKeyUsageException, UnsupportedOperationException
 from bailiwick.services.kms.targets import key_to_encrypt_with, key_to_seal_pair_with
+from bailiwick.store import waiting
 
 _BYTES = {"AES_128": 16, "AES_256": 32}
 
@@ -65,7 +66,14 @@ def generate_data_key_pair_without_plaintext(
     )
 
 
-@kms.operation("GenerateRandom", on=nothing, quick=True)
+def whoever_makes_it(call: Call, request: shapes.GenerateRandomRequest) -> Target:
+    """No resource. Random bytes of a token are waited for where nobody else waits."""
+    if request.CustomKeyStoreId is not None:
+        waiting.leave()
+    return nothing(call, request)
+
+
+@kms.operation("GenerateRandom", on=whoever_makes_it, quick=True)
 def generate_random(
     call: Call, request: shapes.GenerateRandomRequest, record: None
 ) -> shapes.GenerateRandomResponse:

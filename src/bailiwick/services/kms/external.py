@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bailiwick.api import Call, Operation, Target
 from bailiwick.core.errors import HsmUnavailable, SealError
 from bailiwick.outside import Token
-from bailiwick.services.kms import records, specs, states
+from bailiwick.services.kms import backing, records, specs, states
 from bailiwick.services.kms.records import ENABLED, EXTERNAL_KEY_STORE, Key
 from bailiwick.services.kms.requesting import done
 from bailiwick.services.kms.service import kms
@@ -55,6 +55,7 @@ def _key(call: Call, work: Work) -> Target:
     key = records.key(call.transaction, call.environment, work.KeyId, call.now)
     if key is None:
         raise NotFoundException(f"Key '{work.KeyId}' does not exist")
+    backing.leave_for(key)
     return target_of_key(call, key, encrypting(None, None))
 
 
@@ -139,7 +140,7 @@ def _id(key: Key) -> bytes:
 
 
 def _token(call: Call, key: Key) -> Token:
-    waiting.check()
+    waiting.leave()
     token = call.environment.hsms.get((key.store.cluster if key.store else None) or "")
     if token is None:
         raise HsmUnavailable("it is not configured")

@@ -41,6 +41,7 @@ from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import UnsupportedOperationException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
 from bailiwick.services.kms.targets import key_named, key_or_alias_named
+from bailiwick.store import waiting
 
 _DAY = 86400
 _DEFAULT_WINDOW = 30
@@ -91,6 +92,8 @@ def metadata(transaction: Transaction, key: Key) -> shapes.KeyMetadata:
 
 def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
     """No key is there yet: identity policies decide, and with tags the caller must be allowed to set them."""
+    if request.CustomKeyStoreId is not None:
+        waiting.leave()
     context: dict[str, Value] = {
         **tags.of_request(request.Tags),
         "kms:keyspec": _spec(request),

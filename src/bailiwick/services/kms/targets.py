@@ -17,7 +17,7 @@ from bailiwick.core import arn
 from bailiwick.core.errors import ArnError
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Rule, Value
-from bailiwick.services.kms import ciphertext, grant_index, managed, records, specs
+from bailiwick.services.kms import backing, ciphertext, grant_index, managed, records, specs
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.services.kms.grants import Child
 from bailiwick.services.kms.records import Alias, Key
@@ -92,7 +92,9 @@ def key_or_alias_named(call: Call, request: Any) -> Target:
 def key_to_encrypt_with(call: Call, request: Any) -> Target:
     """The same, with the condition keys of a cryptographic operation."""
     algorithm = getattr(request, "EncryptionAlgorithm", None)
-    return target_of(call, request.KeyId, encrypting(request.EncryptionContext, algorithm))
+    found = target_of(call, request.KeyId, encrypting(request.EncryptionContext, algorithm))
+    backing.leave_for(found.record)
+    return found
 
 
 def key_to_seal_pair_with(call: Call, request: Any) -> Target:
@@ -108,7 +110,9 @@ def key_to_decrypt_with(call: Call, request: Any) -> Target:
     use = encrypting(request.EncryptionContext, request.EncryptionAlgorithm)
     if ignores_ciphertext(request):
         return _of_no_blob(call, request.KeyId, "KeyId", use)
-    return target_of_blob(call, request.CiphertextBlob, request.KeyId, use)
+    found = target_of_blob(call, request.CiphertextBlob, request.KeyId, use)
+    backing.leave_for(found.record)
+    return found
 
 
 def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
@@ -126,6 +130,7 @@ def keys_to_reencrypt_with(call: Call, request: Any) -> Target:
     same: dict[str, Value] = {"kms:reencryptonsamekey": "true" if source.arn == destination.arn else "false"}
     to = _with(destination, "kms:ReEncryptTo", same)
     both = (source.record, destination.record)
+    backing.leave_for(*both)
     return _with(source, "kms:ReEncryptFrom", same, record=both, also=(to,))
 
 

@@ -16,12 +16,14 @@ import msgspec
 from bailiwick.api import Call
 from bailiwick.core.message import Header, Request
 from bailiwick.core.sigv4.sign import sign
+from bailiwick.federation.breaker import Busy
 from bailiwick.federation.fetch import FetchError
 
 T = TypeVar("T", bound=msgspec.Struct)
 SERVICE = "kms-xks-proxy"
 UNREACHABLE, TIMED_OUT = "XKS_PROXY_NOT_REACHABLE", "XKS_PROXY_TIMED_OUT"
 TLS, RESPONSE = "XKS_PROXY_INVALID_TLS_CONFIGURATION", "XKS_PROXY_INVALID_RESPONSE"
+THROTTLES = "ThrottlingException"
 DENIED, CONFIGURATION = "XKS_PROXY_ACCESS_DENIED", "XKS_PROXY_INVALID_CONFIGURATION"
 _METADATA, _TAG, _IVS = 20, 16, (12, 16)
 _OF_STATUS = {401: DENIED, 403: DENIED, 404: CONFIGURATION}
@@ -158,10 +160,10 @@ def _ask(call: Call, proxy: Proxy, operation: str, document: Any, kind: type[T])
     ways = call.environment.key_proxies
     if ways is None:
         raise Trouble(UNREACHABLE)
-    path = proxy.path + operation
+    call.transaction.rest()
     headers = Header("host", urlsplit(proxy.endpoint).netloc), Header("content-type", "application/json")
     signed = sign(
-        Request("POST", path, "", headers, msgspec.json.encode(document)),
+        Request("POST", proxy.path + operation, "", headers, msgspec.json.encode(document)),
         access_key_id=proxy.access_key_id,
         secret=proxy.secret,
         token=None,
@@ -170,7 +172,9 @@ def _ask(call: Call, proxy: Proxy, operation: str, document: Any, kind: type[T])
         now=call.now,
     )
     try:
-        status, body = ways.post(proxy.endpoint, path, dict(signed.headers), signed.body)
+        status, body = ways.post(proxy.endpoint, proxy.path, operation, dict(signed.headers), signed.body)
+    except Busy as error:
+        raise Trouble(UNREACHABLE, THROTTLES) from error
     except FetchError as error:
         raise Trouble(_reason(error)) from error
     try:

@@ -113,7 +113,7 @@ def proxy_of(store: KeyStore) -> Proxy:
 
 def refusal(arn: str, error: Trouble) -> ApiError:
     """How a cryptographic operation with a key tells what its proxy did."""
-    if error.name == "ThrottlingException":
+    if error.name == xks.THROTTLES:
         return Throttling(f"{arn}: the external key store proxy throttles.")
     named = f" ({error.name})" if error.name.isidentifier() else ""
     return KMSInvalidStateException(f"{arn}: {_TOLD[error.code]}{named}.")
