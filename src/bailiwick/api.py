@@ -196,10 +196,9 @@ class Transaction(Protocol):
         """Tell every cache of every process, at commit, to forget what depends on these topics."""
 
     def remember(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
-        """The value of `load`, from memory while none of the topics it returned has changed.
+        """The value of `load`, from memory while none of the topics that it names has changed.
 
-        `load` takes a transaction and returns the value and the topics it depends on. Within a write
-        transaction nothing is remembered: what is read is what the transaction sees.
+        Within a write transaction nothing is remembered: what is read is what the transaction sees.
         """
 
 
@@ -211,10 +210,9 @@ class Environment(msgspec.Struct, frozen=True):
     trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is this deployment's
     address, without a slash at its end. `issuers` is None where no web identity token is accepted, `people` where
     no company's directory is set up. `key_uses` has what is not written yet of when KMS keys were last used.
-    `saml_weak_signatures`
-    has signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is one too many.
-    `hsms` are the operator's hardware security modules by their names (`cluster-...`), `key_proxies` the way to
-    the proxies of external key stores.
+    `saml_weak_signatures` has signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is
+    one too many. `hsms` are the operator's hardware security modules by their names (`cluster-...`),
+    `key_proxies` the way to the proxies of external key stores.
     """
 
     partition: str
