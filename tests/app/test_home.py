@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -110,3 +111,15 @@ def test_a_config_that_is_right_is_not_written_again(tmp_path: Path) -> None:
     assert os.stat(path).st_ino == before
     home.write_config(path, "us-east-1", "http://127.0.0.1:2")
     assert "127.0.0.1:2" in path.read_text()
+
+
+def test_processes_of_a_deployment_count_failed_guesses_together(tmp_path: Path) -> None:
+    found = opened(tmp_path)
+    with closing(environment.on_folder(found, Settings())) as one:
+        for _ in range(5):
+            one.environment.attempts.failed("k", one.environment.now())
+    with closing(environment.on_folder(found, Settings())) as later:
+        deadline = time.monotonic() + 10
+        while not later.environment.attempts.waits("k", later.environment.now()):
+            assert time.monotonic() < deadline, "the count of the other process was not learned"
+            time.sleep(0.01)  # for the thread that learns it

@@ -75,6 +75,26 @@ def test_success_ends_the_count() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     attempts = Attempts()
-    for number in range(10_100):
+    for number in range(20_100):
         attempts.failed(str(number), 1.0)
-    assert len(attempts._failed) == 10_000
+    assert len(attempts._counts) == 20_000
+    assert len(attempts.take_news()) <= 20_100
+    assert attempts.take_news() == {}
+
+
+def test_failures_that_were_begun_at_once_count_no_more_than_are_free() -> None:
+    attempts = Attempts()
+    for _ in range(100):
+        attempts.failed("k", 1.0, 10)
+    assert attempts.waits("k", 30.0, 10)
+    assert not attempts.waits("k", 31.0, 10)
+
+
+def test_what_is_kept_does_not_show_the_key() -> None:
+    kept = []
+    for secret in (b"one", b"two"):
+        attempts = Attempts(secret)
+        attempts.failed("Correct-Horse-1", 1.0)
+        kept += list(attempts.take_news())
+    assert kept[0] != kept[1]
+    assert "Horse" not in "".join(kept)

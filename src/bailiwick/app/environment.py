@@ -26,8 +26,10 @@ from bailiwick.app.probes import Ready, of_store
 from bailiwick.app.settings import Settings
 from bailiwick.app.stages import Stages
 from bailiwick.app.traces import Traced, begin
+from bailiwick.core.attempts import Attempts
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
-from bailiwick.directory import web_sessions
+from bailiwick.directory import guesses, web_sessions
+from bailiwick.directory.guesses import Guesses
 from bailiwick.directory.snapshot import Directory
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.oidc import Issuers
@@ -40,7 +42,8 @@ from bailiwick.trail.shelf import Shelf
 log = structlog.get_logger()
 
 _CHORES_PAUSE = 60.0  # seconds between rounds of what comes due by itself
-_USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used
+_USAGE_PAUSE = 1.0  # seconds between writings of when keys and roles were last used, and of failed guesses
+_GUESSES = "guesses"
 
 
 class World:
@@ -66,6 +69,7 @@ class World:
             deployment.environment(ring),
             names_policies=settings.name_policies,
             history=TrailHistory(trail.shelf, trail) if trail else None,
+            attempts=Attempts(ring.derive(ring.primary, _GUESSES, b"")),
             public_url=settings.address,
             people=self._company,
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
@@ -74,6 +78,7 @@ class World:
             key_proxies=self.key_proxies,
             rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),
         )
+        self._guesses = Guesses(store, self.environment.attempts)
         self.directory = Directory(store, self.environment)
         write = trail.write if trail else _nowhere
         self.observer = Observer(write, access_log=settings.access_log, slow=settings.slow_request)
@@ -132,9 +137,13 @@ class World:
         self.store.close()
 
     def _write_usage(self) -> None:
-        ended = False
+        ended, pause = False, 0.0
         while not ended:
-            ended = self._ended.wait(_USAGE_PAUSE)
+            ended, pause = self._ended.wait(pause), _USAGE_PAUSE
+            try:
+                self._guesses.share(self.environment.now())
+            except StoreError as error:
+                log.warning("failed guesses are counted by each process for itself", reason=str(error))
             try:
                 self.directory.usage.flush(self.store)
                 if self.environment.key_uses:
@@ -161,7 +170,8 @@ class World:
 
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
-            for chore in (web_sessions.sweep, *(chore for service in services.ALL for chore in service.chores)):
+            of_services = (chore for service in services.ALL for chore in service.chores)
+            for chore in (web_sessions.sweep, guesses.sweep, *of_services):
                 try:
                     with self.store.transaction(write=True) as transaction:
                         chore(transaction, self.environment, self.environment.now())

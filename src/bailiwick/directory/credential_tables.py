@@ -173,6 +173,16 @@ web_step = Table(
     Index("web_step_expires", "expires"),
 )
 
+# Failed guesses at passwords and codes, by a digest of whose they were or where they came from (guesses.py).
+guess = Table(
+    "guess",
+    metadata,
+    Column("name", string(32), primary_key=True),
+    Column("failures", Integer, nullable=False),  # 0 after a success, until everybody has read it
+    Column("last", Float, nullable=False),
+    Index("guess_last", "last"),
+)
+
 account_alias = Table(
     "iam_account_alias",
     metadata,

@@ -17,6 +17,7 @@ from bailiwick.directory.center.logins import Client, Refused, SignIn, Token
 from bailiwick.directory.center.people import ENABLED, Instance, StoreUser
 from bailiwick.directory.password_policy import broken_by_default
 from bailiwick.directory.passwords import Outcome
+from bailiwick.services.signin.people import network
 from bailiwick.web import cookies
 from bailiwick.web.form import Fields
 from bailiwick.web.guard import own_path
@@ -89,7 +90,7 @@ def sign_in(visit: Visit) -> Response:
         user = people.user_named(transaction, instance.store, name) if instance is not None else None
     keys = (
         (f"signin:center:{instance.store if instance else ''}:{name.casefold()}", _FREE_BY_NAME),
-        (f"signin:address:{visit.request.source}", _FREE_BY_ADDRESS),
+        (f"signin:address:{network(visit.request.source)}", _FREE_BY_ADDRESS),
     )
     if any(attempts.waits(key, visit.now, free) for key, free in keys):
         return _form(visit, fields, "Too many tries. Wait a minute, and try again.", status=429)
@@ -97,8 +98,8 @@ def sign_in(visit: Visit) -> Response:
         owner = user.owner if user is not None and user.status == ENABLED else None
         outcome = passwords.verify(transaction, owner, password, visit.now)
     if user is None or outcome not in (Outcome.OK, Outcome.RESET_REQUIRED):
-        for key, _ in keys:
-            attempts.failed(key, visit.now)
+        for key, free in keys:
+            attempts.failed(key, visit.now, free)
         return _form(visit, fields, _WRONG, status=400)
     attempts.succeeded(keys[0][0])
     if outcome is Outcome.RESET_REQUIRED:
@@ -204,7 +205,7 @@ def decide(visit: Visit) -> Response:
     with visit.pipeline.store.transaction() as transaction:
         waiting = logins.device(transaction, code, visit.now)
     if waiting is None:
-        attempts.failed(key, visit.now)
+        attempts.failed(key, visit.now, _FREE_BY_NAME)
     if waiting is None or answer not in ("allow", "deny"):
         return _device(visit, person, code, "")
     with visit.pipeline.store.transaction(write=True) as transaction:

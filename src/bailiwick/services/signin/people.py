@@ -76,7 +76,7 @@ class Guesses:
         else:
             self._keys = [
                 (f"signin:{kind}:{name.casefold()[:256]}", _FREE_BY_NAME),
-                (f"signin:address:{_network(visit.request.source)}", _FREE_BY_ADDRESS),
+                (f"signin:address:{network(visit.request.source)}", _FREE_BY_ADDRESS),
             ]
 
     @property
@@ -86,8 +86,8 @@ class Guesses:
 
     def failed(self) -> None:
         """One was wrong."""
-        for key, _ in self._keys:
-            self._attempts.failed(key, self._now)
+        for key, free in self._keys:
+            self._attempts.failed(key, self._now, free)
 
     def succeeded(self) -> None:
         """It was right; what others did from this address is not forgotten for it."""
@@ -172,7 +172,7 @@ def let_in(visit: Visit, session: Session, kind: Kind, **more: Any) -> SignedIn:
     return signed_in
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What counts as one address: of IPv6 the network, of which one customer has all."""
     try:
         found = ipaddress.ip_address(address)

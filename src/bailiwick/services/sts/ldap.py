@@ -65,8 +65,8 @@ def person(call: Call, request: AssumeRoleWithLDAPIdentityRequest) -> Known:
         log.error("the directory cannot be asked", reason=str(error), request_id=call.request_id)
         raise IDPCommunicationErrorException("The directory cannot be asked. Please try again shortly.") from None
     if identity is None:
-        for key, _ in keys:
-            call.environment.attempts.failed(key, call.now)
+        for key, free in keys:
+            call.environment.attempts.failed(key, call.now, free)
         raise IDPRejectedClaimException("The directory does not know a person of this name with this password.")
     call.environment.attempts.succeeded(keys[0][0])
     return _known(call, request, identity, directory.granted(identity))

@@ -132,6 +132,13 @@ CREATE TABLE eks_pod_identity (
 	CONSTRAINT eks_pod_identity_account_region_cluster_namespace_service_account_unique UNIQUE (account, region, cluster, namespace, service_account)
 );
 
+CREATE TABLE guess (
+	name VARCHAR(32) NOT NULL, 
+	failures INTEGER NOT NULL, 
+	last FLOAT NOT NULL, 
+	CONSTRAINT guess_pk PRIMARY KEY (name)
+);
+
 CREATE TABLE iam_access_job (
 	id VARCHAR(36) NOT NULL, 
 	account VARCHAR(12) NOT NULL, 
@@ -875,6 +882,8 @@ CREATE INDEX ec2_instance_ended ON ec2_instance (ended);
 
 CREATE INDEX ec2_join_token_expires ON ec2_join_token (expires);
 
+CREATE INDEX guess_last ON guess (last);
+
 CREATE INDEX iam_access_job_account ON iam_access_job (account, created);
 
 CREATE INDEX iam_access_key_account ON iam_access_key (account);
@@ -971,4 +980,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0024')
+INSERT INTO alembic_version (version_num) VALUES ('0025')
