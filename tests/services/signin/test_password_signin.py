@@ -147,7 +147,7 @@ def test_guesses_are_slowed_down(world: World, clock: Clock, name: str) -> None:
 def test_guesses_from_one_address_are_slowed_down(world: World) -> None:
     with world.store.transaction(write=True):
         for _ in range(50):
-            world.environment.attempts.failed("signin:address:203.0.113.9", world.now())
+            world.environment.attempts.failed("signin:address:203.0.113.9", world.now(), 50)
     assert enter(Person(world, source="203.0.113.9"), "someone", "x").status == 429
     assert enter(Person(world, source="203.0.113.10"), "someone", "x").status == 401
 
