@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -228,11 +229,15 @@ def test_a_token_opens_the_root_key(run: Run, tmp_path: Path, monkeypatch: pytes
     with_hsm = Settings(data=tmp_path, hsm=places)
     assert home.open_home(tmp_path, with_hsm, {}).deployment.account_id == account
     assert "the root key opens" in run("root-key", "combine").output
+    assert re.search("ok +key ring +root key [0-9a-f]+ opens the database", run("doctor").output)
     with pytest.raises(RootKeyError, match="setting `hsm`"):
         opened(tmp_path)
     places.write_text(text.replace('"second"', '"nowhere"'))
     with pytest.raises(RootKeyError, match="does not answer"):
         home.open_home(tmp_path, with_hsm, {})
+    examined = run("doctor")
+    assert re.search("broken +key ring +the token .* does not answer", examined.output)
+    assert examined.exit_code == 1
     places.write_text(text.replace('"second"', '"third"'))
     with pytest.raises(RootKeyError, match="does not"):
         home.open_home(tmp_path, with_hsm, {})

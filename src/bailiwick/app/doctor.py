@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
-from bailiwick.app import custody, home, keyring
+from bailiwick.app import custody, home, keyring, opening
 from bailiwick.app.settings import ROOT_KEY_VARIABLE, UNSEAL_VARIABLE, Settings, data_folder
 from bailiwick.app.welcome import reminder
 from bailiwick.core.seal import KeyRing
@@ -57,7 +57,7 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> list[Finding]:
         *_folder(folder),
         *_disk(folder),
         *_clock(folder),
-        *_database(folder, settings.database, dict(variables)),
+        *_database(folder, settings, dict(variables)),
         *_port(settings),
     ]
 
@@ -119,13 +119,15 @@ def _clock(folder: Path) -> Iterator[Finding]:
         yield Finding(State.GOOD, "clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
 
 
-def _database(folder: Path, url: str | None, variables: dict[str, str]) -> Iterator[Finding]:
+def _database(folder: Path, settings: Settings, variables: dict[str, str]) -> Iterator[Finding]:
+    url = settings.database
     try:
         locked = (
             None if (folder / keyring.FILE).exists() or ROOT_KEY_VARIABLE in variables else custody.read(folder)
         )
-        tried = locked is None or UNSEAL_VARIABLE in variables
-        ring = keyring.find(folder, variables) if tried else None
+        asks_nobody = locked is None or isinstance(locked.opener, custody.InToken)
+        tried = asks_nobody or UNSEAL_VARIABLE in variables
+        ring = keyring.find(folder, variables, opening.opener(settings, variables)) if tried else None
     except custody.CustodyError as error:
         yield Finding(State.BROKEN, "key ring", str(error))
         return
