@@ -2,8 +2,8 @@
 that a PKCS#11 token opens.
 
 The file is JSON (`Locked`): what opens it, and the root keys, sealed (AES-256-GCM, which authenticates the rest).
-The root keys themselves are those of `root.key`, so that a deployment changes from one kind to another and back, and
-nothing in the database is touched. docs/kms/custody.md says what each kind is good for.
+The root keys themselves are those of `root.key`, so that a deployment changes from one kind to another and
+back, and nothing in the database is touched. docs/kms/custody.md says what each kind is good for.
 """
 
 from __future__ import annotations
