@@ -21,8 +21,10 @@ import botocore.config
 import botocore.session
 
 import bailiwick.wire
-from bailiwick.api import Environment
+from bailiwick.api import AccessDenied, Environment
+from bailiwick.authorization import Authorizer
 from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import access_keys, accounts, service_principals
 from bailiwick.directory.snapshot import Directory
@@ -36,6 +38,22 @@ from bailiwick.store import Store
 EXTRAS = Path(bailiwick.wire.__file__).parent / "extras"
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+
+
+class _Telling(Authorizer):
+    """Tells what it was asked, where the answer was not remembered."""
+
+    def __init__(self, rulings: list[Ruling]) -> None:
+        super().__init__()
+        self._rulings = rulings
+
+    def ask(self, *asked: Any) -> Ruling:
+        try:
+            self._rulings.append(super().ask(*asked))
+        except AccessDenied as refused:
+            self._rulings.extend([refused.ruling] if refused.ruling else [])
+            raise
+        return self._rulings[-1]
 
 
 class World:
@@ -65,6 +83,8 @@ class World:
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []
         self.pipeline = Pipeline(ALL, self.environment, self.store, self.directory, self.events.append)
+        self.rulings: list[Ruling] = []
+        self.pipeline._authorizer = _Telling(self.rulings)
         self.root = self.account(ACCOUNT)
 
     def account(self, number: str) -> dict[str, str]:

@@ -81,7 +81,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class Membership(msgspec.Struct, frozen=True):
+class Membership(msgspec.Struct, frozen=True, weakref=True):
     """An account's place in its organization, and the control policies that apply there.
 
     `path` is as aws:PrincipalOrgPaths has it (`o-x/r-y/ou-z/`). `scps` and `rcps` have a layer for each level, from
@@ -100,7 +100,7 @@ class Membership(msgspec.Struct, frozen=True):
         return 2_000 + sum(layer.weight for layer in (*self.scps, *self.rcps))
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, weakref=True):
     """Who is asking. Made from a verified signature or from a signed-in page, never otherwise.
 
     `user_id` is what GetCallerIdentity shows. `name` is the user's name, None for others. `context` holds

@@ -2,76 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from weakref import ref
 
 from bailiwick import api
 from bailiwick.api import Call, Caller, Membership, Target
 from bailiwick.core.arn import is_service_linked
-from bailiwick.core.bounded import Bounded
+from bailiwick.core.bounded import Bounded, Use
 from bailiwick.core.formats import Session
-from bailiwick.core.policy.decide import Layers, Ruling, decide, rests_on_context
+from bailiwick.core.policy.decide import Layers, Ruling, context_keys, decide
 from bailiwick.core.policy.layer import Layer
-from bailiwick.core.policy.question import Question, Rule, Value
+from bailiwick.core.policy.question import Context, Decision, Question, Rule, Value
 from bailiwick.core.policy.refusal import access_denied
 from bailiwick.directory import organizations
 
 _REMEMBERED = 4096
+_ANSWERS = 8  # to one question, in contexts that differ in what its answer rests on
+_LETTERS = 1024  # of the values that an answer rests on
 
-_BYTES = 24 << 20  # of policies that are kept in memory for no other reason
+_EVER_NEW = frozenset(("aws:currenttime", "aws:epochtime", "aws:multifactorauthage"))
+_OF_REQUEST = _EVER_NEW | {
+    *("aws:sourceip", "aws:securetransport", "aws:requestedregion", "aws:resourceaccount", "aws:viaawsservice"),
+    *("aws:useragent", "aws:referer", "aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "kms:viaservice"),
+    *("aws:resourceorgid", "aws:resourceorgpaths"),
+}
+"""The condition keys that `context_of` itself fills in. The others are the caller's, or else the target's."""
 
 _Key = tuple[int, int, int, str, str, str, Rule]
-_Known = tuple[Caller, Layer | None, Membership | None, Ruling | None]
+_Values = tuple[Value | None, ...]
+
+
+class _Known:
+    """What is known of a question: the condition keys that its answer rests on, and the Allows by their values.
+
+    INVARIANT: what an answer follows from besides is these very objects. A Caller, a Layer and a Membership never
+    change: when an identity or a policy does, there is a new one. They are not kept alive here, so what is known of
+    those that are gone is small, and found to be of nobody.
+    """
+
+    __slots__ = ("_caller", "_place", "_policy", "answers", "keys", "of_request")
+
+    def __init__(
+        self, caller: Caller, policy: Layer | None, place: Membership | None, keys: tuple[str, ...]
+    ) -> None:
+        self._caller = ref(caller)
+        self._policy = None if policy is None else ref(policy)
+        self._place = None if place is None else ref(place)
+        self.keys = keys
+        self.of_request = not _OF_REQUEST.isdisjoint(keys)
+        self.answers: dict[_Values, Decision] = {}
+
+    def is_of(self, caller: Caller, policy: Layer | None, place: Membership | None) -> bool:
+        """Whether it is about these."""
+        return (
+            self._caller() is caller
+            and (policy is None if self._policy is None else self._policy() is policy)
+            and (place is None if self._place is None else self._place() is place)
+        )
 
 
 class Authorizer:
     """Decides for one pipeline. Safe between threads.
 
-    An Allow is remembered if no condition and no variable had a say in it: then it follows from the caller, the
-    action and the resource alone.
-    INVARIANT: what it follows from are these very objects. A Caller and a Layer never change: when an identity or a
-    policy does, there is a new one, and what was remembered of the old one is not found any more.
+    An Allow is remembered. It follows from the caller, the action, the resource, the policies, and the values of
+    those condition keys that the statements about this action and resource name, in conditions and in variables.
     """
 
     def __init__(self) -> None:
-        self.remembered: Bounded[_Key, _Known] = Bounded(_REMEMBERED, most=_BYTES, parts=_parts)
+        self._remembered: Bounded[_Key, _Known] = Bounded(_REMEMBERED)
 
-    def authorize(self, call: Call, target: Target) -> Ruling:
-        """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not.
+    @property
+    def use(self) -> Use:
+        """How the memory is used."""
+        return self._remembered.use
 
-        The `question` of an answer that was remembered is that of an earlier call.
-        """
+    def authorize(self, call: Call, target: Target) -> Decision:
+        """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not."""
         caller, policy, action = call.caller, target.policy, target.action or call.operation.action
         place = caller.membership if target.account == caller.principal.account else _place(call, target.account)
         key = id(caller), id(policy), id(place), action, target.arn, target.account, target.rule
-        known = self.remembered.get(key)
-        if known is not None and known[0] is caller and known[1] is policy and known[2] is place:
-            if known[3] is not None:
-                return known[3]
-        else:
-            known = None
-        ruling = _decided(call, target, action, place)
-        if known is None:
-            self._remember(key, caller, policy, place, ruling)
+        known = self._remembered.get(key)
+        if known is None or not known.is_of(caller, policy, place):
+            return self._first(key, call, target, action, place)
+        values = _values(known, call, target, place)
+        found = known.answers.get(values)
+        if found is None:
+            found = self.ask(call, target, action, place).decision
+            _remember(known, values, found)
+        return found
+
+    def _first(self, key: _Key, call: Call, target: Target, action: str, place: Membership | None) -> Decision:
+        ruling = self.ask(call, target, action, place)
+        known = _Known(call.caller, target.policy, place, context_keys(ruling.question, ruling.layers))
+        _remember(known, _values(known, call, target, place), ruling.decision)
+        self._remembered.put(key, known)
+        return ruling.decision
+
+    def ask(self, call: Call, target: Target, action: str, place: Membership | None) -> Ruling:
+        """Put the question. Raises AccessDenied."""
+        question = Question(
+            call.caller.principal, action, target.arn, target.account, context_of(call, target, place), target.rule
+        )
+        layers = _layers(call.caller, target, action, place)
+        ruling = Ruling(question, layers, decide(question, layers))
+        if not ruling.decision.allowed:
+            named = call.environment.names_policies
+            raise api.AccessDenied(
+                access_denied(question, ruling.decision, target.label, names_policy=named), ruling
+            )
         return ruling
 
-    def _remember(
-        self, key: _Key, caller: Caller, policy: Layer | None, place: Membership | None, ruling: Ruling
-    ) -> None:
-        varies = rests_on_context(ruling.question, ruling.layers)
-        self.remembered.put(key, (caller, policy, place, None if varies else ruling))
+
+def _values(known: _Known, call: Call, target: Target, place: Membership | None) -> _Values:
+    """The values of the keys that an answer rests on, as `context_of` has them."""
+    if known.of_request:
+        return tuple(map(context_of(call, target, place).get, known.keys))
+    mine, its = call.caller.context, target.context
+    return tuple([mine[key] if key in mine else its.get(key) for key in known.keys])
 
 
-def _parts(key: _Key, known: _Known) -> Iterator[tuple[object, int]]:
-    """What a remembered answer keeps alive."""
-    caller, policy, place, _ = known
-    yield caller, 4_000
-    yield from caller.parts
-    if policy is not None:
-        yield policy, policy.weight
-    if place is not None:
-        yield place, place.weight
+def _remember(known: _Known, values: _Values, decision: Decision) -> None:
+    """Keep the first answers; if they rest on what is never the same again, or is long, none."""
+    if len(known.answers) >= _ANSWERS or not _EVER_NEW.isdisjoint(known.keys):
+        return
+    if sum(map(_letters, values)) <= _LETTERS:
+        known.answers[values] = decision
+
+
+def _letters(value: Value | None) -> int:
+    return len(value) if isinstance(value, str) else sum(map(len, value or ()))
 
 
 def _place(call: Call, account: str) -> Membership | None:
@@ -87,14 +147,8 @@ def _rcps(caller: Caller, action: str, place: Membership) -> tuple[Layer, ...]:
     return place.rcps if bound and not is_service_linked(caller.principal.issuer_arn) else ()
 
 
-def _decided(call: Call, target: Target, action: str, place: Membership | None) -> Ruling:
-    caller = call.caller
-    context = context_of(call, target)
-    if place is not None:
-        context["aws:resourceorgid"] = place.organization
-        context["aws:resourceorgpaths"] = (place.path,)
-    question = Question(caller.principal, action, target.arn, target.account, context, target.rule)
-    layers = Layers(
+def _layers(caller: Caller, target: Target, action: str, place: Membership | None) -> Layers:
+    return Layers(
         identity=caller.identity,
         boundary=caller.boundary,
         session=caller.session_policy,
@@ -102,16 +156,12 @@ def _decided(call: Call, target: Target, action: str, place: Membership | None) 
         scps=caller.scps,
         rcps=_rcps(caller, action, place) if place is not None and place.rcps else (),
     )
-    ruling = Ruling(question, layers, decide(question, layers))
-    if not ruling.decision.allowed:
-        named = call.environment.names_policies
-        raise api.AccessDenied(access_denied(question, ruling.decision, target.label, names_policy=named), ruling)
-    return ruling
 
 
-def context_of(call: Call, target: Target) -> dict[str, Value]:
+def context_of(call: Call, target: Target, place: Membership | None = None) -> Context:
     """The condition keys of a question: the target's, the caller's, and those of every request.
 
+    `place` is that of the target's account in an organization.
     The target's come first, so that nothing taken from the input can stand in for a global key.
     Source: facts/policy.md section 3.2.
     """
@@ -136,6 +186,9 @@ def context_of(call: Call, target: Target) -> dict[str, Value]:
             context["aws:multifactorauthage"] = str(int(call.now) - session.mfa)
         if session.via:
             context |= _forwarded(session, call.region)
+    if place is not None:
+        context["aws:resourceorgid"] = place.organization
+        context["aws:resourceorgpaths"] = (place.path,)
     return context
 
 

@@ -26,9 +26,8 @@ from bailiwick.core import errors, ids
 from bailiwick.core.bounded import Use
 from bailiwick.core.formats import SessionKind, seal_message
 from bailiwick.core.message import Request, Response, Tls
-from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.message import authorization_message
-from bailiwick.core.policy.question import Principal, PrincipalKind
+from bailiwick.core.policy.question import Decision, Principal, PrincipalKind
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import Claim, read
 from bailiwick.core.sigv4.rules import STRICT, Rules
@@ -104,7 +103,7 @@ class Event(msgspec.Struct, frozen=True):
     route: Route | None
     caller: Caller | None = None
     targets: tuple[Target, ...] = ()
-    ruling: Ruling | None = None
+    decision: Decision | None = None  # of a refusal by a policy there is more in the error
     request: Any = None
     response: Any = None
     error: ApiError | None = None
@@ -166,7 +165,7 @@ class Pipeline:
     @property
     def remembered(self) -> Use:
         """How the memory of decisions is used."""
-        return self._authorizer.remembered.use
+        return self._authorizer.use
 
     def handle(self, request: Request) -> Response:
         """Answer one request. It never raises: whatever goes wrong becomes a refusal."""
@@ -284,7 +283,7 @@ class Pipeline:
         The only way to a handler. Returns its output once it is durable. Raises ApiError, or store.waiting.Waits.
         """
         targets: tuple[Target, ...] = ()
-        ruling = output = refused = None
+        decision = output = refused = None
         is_over, sent = True, call.sent
         try:
             with call.transaction:
@@ -292,7 +291,7 @@ class Pipeline:
                 targets = (target, *target.also)
                 throttle(call, request, target)
                 for each in targets:
-                    ruling = self._authorizer.authorize(call, each)
+                    decision = self._authorizer.authorize(call, each)
                 for each in targets:
                     if each.absent is not None:
                         raise each.absent  # a stranger cannot tell "missing" from "not yours"
@@ -303,7 +302,7 @@ class Pipeline:
         except Exception as error:
             refused, output = as_api_error(error, call.request_id), None
             if isinstance(refused, api.AccessDenied) and refused.ruling:
-                ruling = refused.ruling
+                decision = refused.ruling.decision
             if refused is error:
                 raise
             raise refused from error
@@ -320,7 +319,7 @@ class Pipeline:
                         route=self.routes[call.operation.service, call.operation.name],
                         caller=call.caller,
                         targets=targets,
-                        ruling=ruling,
+                        decision=decision,
                         request=request,
                         response=output,
                         error=refused,

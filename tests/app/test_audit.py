@@ -87,7 +87,7 @@ def ruling(decision: Decision) -> Ruling:
 def test_the_record_of_a_call() -> None:
     decision = Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None))
     request = kms.EncryptRequest(KeyId=KEY, Plaintext=b"hidden", EncryptionContext={"purpose": "walk"})
-    record = record_of(event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), ruling=ruling(decision)))
+    record = record_of(event(request=request, targets=(Target(account=ACCOUNT, arn=KEY),), decision=decision))
     assert re.fullmatch(r"[0-9a-f-]{36}", record.pop("eventID"))
     assert record == {
         "eventVersion": "1.11",
@@ -144,7 +144,7 @@ def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:
         False, LayerKind.BOUNDARY, explicit=True, match=Match("edge", "arn:aws:iam::1:policy/edge", 0, "No")
     )
     refused = api.AccessDenied("User: x is not authorized", ruling(decision))
-    record = record_of(event(error=refused, ruling=ruling(decision)))
+    record = record_of(event(error=refused, decision=decision))
     assert (record["errorCode"], record["errorMessage"]) == ("AccessDeniedException", "User: x is not authorized")
     assert record["bailiwick"]["decision"] == {
         "allowed": False,
@@ -297,10 +297,10 @@ def records_of(tmp_path: Path, of: Event) -> list[dict[str, Any]]:
 
 
 def test_the_owner_of_a_resource_has_a_record_too(tmp_path: Path) -> None:
-    allowed = ruling(Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None)))
+    allowed = Decision(True, LayerKind.IDENTITY, match=Match("use-key", None, 2, None))
     targets = (Target(account=ACCOUNT, arn=KEY), Target(account=OTHER, arn=FOREIGN))
     mine, theirs = records_of(
-        tmp_path, event(route=route("kms", "ReEncrypt"), targets=targets, ruling=allowed, request_id="r-9")
+        tmp_path, event(route=route("kms", "ReEncrypt"), targets=targets, decision=allowed, request_id="r-9")
     )
     assert mine["sharedEventID"] == theirs["sharedEventID"] != mine["eventID"] != theirs["eventID"]
     assert (mine["recipientAccountId"], theirs["recipientAccountId"]) == (ACCOUNT, OTHER)
@@ -315,9 +315,9 @@ def test_the_owner_of_a_resource_has_a_record_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["refused", "own", "failed", "of aws"])
 def test_a_call_that_touched_nothing_of_others_has_one_record(tmp_path: Path, kind: str) -> None:
     decision = Decision(kind != "refused", LayerKind.IDENTITY)
-    more: dict[str, Any] = {"ruling": ruling(decision), "targets": (Target(account=OTHER, arn=FOREIGN),)}
+    more: dict[str, Any] = {"decision": decision, "targets": (Target(account=OTHER, arn=FOREIGN),)}
     if kind == "refused":
-        more["error"] = api.AccessDenied("no", more["ruling"])
+        more["error"] = api.AccessDenied("no", ruling(decision))
     if kind == "own":
         more["targets"] = (Target(account=ACCOUNT, arn=KEY), Target(account=ACCOUNT, arn=KEY))
     if kind == "failed":

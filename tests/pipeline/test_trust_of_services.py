@@ -138,9 +138,7 @@ def scene() -> Scene:
 
 def as_reference(world: World, named: str, condition: str) -> dict[str, Any]:
     """The question that the last call raised, in the reference's form."""
-    ruling = world.events[-1].ruling
-    assert ruling is not None
-    asked = ruling.question
+    asked = world.rulings[-1].question
     who = asked.principal
     statement = {"Effect": "Allow", "Principal": NAMED[named], "Action": "sts:AssumeRole"}
     if CONDITIONS[condition] is not None:

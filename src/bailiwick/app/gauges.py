@@ -13,7 +13,6 @@ from bailiwick.app import record
 from bailiwick.app.metrics import Sample
 from bailiwick.app.protocol import refusals
 from bailiwick.core.bounded import Use
-from bailiwick.core.policy import compile as policies
 from bailiwick.core.policy import patterns
 from bailiwick.core.sigv4 import claim, verify
 
@@ -57,7 +56,6 @@ def _caches(world: World) -> Iterator[Sample]:
         "scopes": claim.remembered.use,
         "identities": record.identities.use,
         "signing_keys": _of(verify.signer.cache_info),
-        "policies": policies.remembered.use,
         "resources": _of(patterns.resource_name.cache_info),
     }
     for name, use in uses.items():

@@ -10,24 +10,23 @@ from __future__ import annotations
 import contextlib
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bailiwick.api import Caller
+from bailiwick.api import AccessDenied, ApiError, Caller
 from bailiwick.app.loggable import loggable
 from bailiwick.app.record_identity import identity_of, of_service, time_of
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.bounded import Bounded
 from bailiwick.core.message import Tls
-from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.policy.explain import explain
-from bailiwick.core.policy.question import PrincipalKind
+from bailiwick.core.policy.question import Decision, PrincipalKind
 from bailiwick.pipeline import Event
 from bailiwick.web.events import DoorEvent
 from bailiwick.wire.refusal import form_of
 
-_BYTES = 8 << 20  # of policies that are kept in memory for no other reason
 _GLOBAL_STS = "sts.amazonaws.com"
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
 
@@ -104,7 +103,7 @@ def owners_of(event: Event) -> tuple[str, ...]:
         return ()
     if caller.kind is _PROVIDER or caller.kind is _ANONYMOUS:
         return ()
-    if event.ruling is None or not event.ruling.decision.allowed or event.error is not None:
+    if event.decision is None or not event.decision.allowed or event.error is not None:
         return ()
     return tuple(
         dict.fromkeys(
@@ -155,7 +154,7 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
             if target.arn != "*" and (owner is None or target.account == owner)
         ],
         recipient_account_id=recipient,
-        bailiwick=_ours(event.ruling if owner is None else None, _for_whom(event, caller)),
+        bailiwick=_ours(event if owner is None else None, _for_whom(event, caller)),
     )
     if event.additional or (route is not None and route.service.name == "sts"):
         record.additional_event_data = _additional(event)
@@ -249,19 +248,17 @@ def _source(signing_name: str) -> str:
 
 
 # A Caller is kept in memory as long as nothing about it changes, so its identity is written once, not per call.
-identities: Bounded[int, tuple[Caller, msgspec.Raw]] = Bounded(
-    2048, most=_BYTES, parts=lambda _, known: known[0].parts
-)
+identities: Bounded[int, tuple[ref[Caller], msgspec.Raw]] = Bounded(2048)
 
 
 def _identity(caller: Caller | None, access_key_id: str | None) -> msgspec.Raw:
     if caller is None or caller.kind is PrincipalKind.ANONYMOUS:
         return msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
     known = identities.get(id(caller))
-    if known is not None and known[0] is caller:
+    if known is not None and known[0]() is caller:
         return known[1]
     made = msgspec.Raw(_encoder.encode(identity_of(caller, access_key_id)))
-    identities.put(id(caller), (caller, made))
+    identities.put(id(caller), (ref(caller), made))
     return made
 
 
@@ -275,37 +272,30 @@ def _resource(target_arn: str, account: str) -> msgspec.Raw:
     return msgspec.Raw(_encoder.encode(resource))
 
 
-# A Ruling that was remembered is that of many calls: it is written once as well.
-_rulings: Bounded[int, tuple[Ruling, msgspec.Raw]] = Bounded(
-    2048,
-    most=_BYTES,
-    parts=lambda _, known: (
-        (layer, layer.weight)
-        for layer in (*known[0].layers[:4], *known[0].layers.scps, *known[0].layers.rcps)
-        if layer is not None
-    ),
-)
+# A Decision that was remembered is that of many calls: it is written once as well.
+_decisions: Bounded[int, tuple[Decision, msgspec.Raw]] = Bounded(2048)
 
 
-def _ours(ruling: Ruling | None, for_whom: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:
-    """The decision in short, and for whom the call was made."""
-    if ruling is None or for_whom or not ruling.decision.allowed:
-        return _decided(ruling) | for_whom
-    known = _rulings.get(id(ruling))
-    if known is not None and known[0] is ruling:
+def _ours(event: Event | None, for_whom: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:
+    """The decision in short, and for whom the call was made; of a refusal all that `bailiwick explain` tells."""
+    decision = None if event is None else event.decision
+    if event is None or decision is None:
+        return {"decision": None} | for_whom
+    if not decision.allowed:
+        return _decided(decision) | _explained(event.error) | for_whom
+    if for_whom:
+        return _decided(decision) | for_whom
+    known = _decisions.get(id(decision))
+    if known is not None and known[0] is decision:
         return known[1]
-    made = msgspec.Raw(_encoder.encode(_decided(ruling)))
-    _rulings.put(id(ruling), (ruling, made))
+    made = msgspec.Raw(_encoder.encode(_decided(decision)))
+    _decisions.put(id(decision), (decision, made))
     return made
 
 
-def _decided(ruling: Ruling | None) -> dict[str, Any]:
-    """The decision in short; of a refusal all that `bailiwick explain` tells."""
-    if ruling is None:
-        return {"decision": None}
-    decision = ruling.decision
+def _decided(decision: Decision) -> dict[str, Any]:
     match = decision.match
-    said: dict[str, Any] = {
+    return {
         "decision": {
             "allowed": decision.allowed,
             "layer": decision.layer.value if decision.layer else None,
@@ -314,9 +304,12 @@ def _decided(ruling: Ruling | None) -> dict[str, Any]:
             "statement": (match.sid or match.index) if match else None,
         }
     }
-    if not decision.allowed:
-        said["explanation"] = explain(ruling.question, ruling.layers, decision)
-    return said
+
+
+def _explained(error: ApiError | None) -> dict[str, Any]:
+    if not isinstance(error, AccessDenied) or error.ruling is None:
+        return {}
+    return {"explanation": explain(error.ruling.question, error.ruling.layers, error.ruling.decision)}
 
 
 def _for_whom(event: Event, caller: Caller | None) -> dict[str, Any]:

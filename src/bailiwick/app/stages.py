@@ -14,7 +14,7 @@ from typing import Any
 from bailiwick.api import Call, Caller, Target
 from bailiwick.app.metrics import Sample
 from bailiwick.core.message import Request, Response
-from bailiwick.core.policy.decide import Ruling
+from bailiwick.core.policy.question import Decision
 from bailiwick.measure import Histogram
 from bailiwick.pipeline import Event, Pipeline, Received, Route
 
@@ -120,8 +120,8 @@ class _Authorizer:
         self._authorize = pipeline._authorizer.authorize
         self._stages = stages
 
-    def authorize(self, call: Call, target: Target) -> Ruling:
+    def authorize(self, call: Call, target: Target) -> Decision:
         self._stages.end("find")
-        ruling = self._authorize(call, target)
+        decision = self._authorize(call, target)
         self._stages.end("authorize")
-        return ruling
+        return decision

@@ -151,8 +151,7 @@ def test_the_story_of_a_refusal_tells_level_and_policy(estate: Estate) -> None:
     estate.enable()
     policy = estate.attach(denies("iam:ListUsers"), estate.outer)
     refusal(listed(estate))
-    ruling = estate.world.events[-1].ruling
-    assert ruling is not None
+    ruling = estate.world.rulings[-1]
     assert ruling.decision.match is not None
     assert ruling.decision.match.policy_arn == (
         f"arn:aws:organizations::{ACCOUNT}:policy/{estate.id}/service_control_policy/{policy}"
@@ -226,9 +225,7 @@ def test_resources_of_the_management_account_and_other_services_are_not_bound(es
 
 
 def seen(estate: Estate) -> dict[str, Any]:
-    ruling = estate.world.events[-1].ruling
-    assert ruling is not None
-    return dict(ruling.question.context)
+    return dict(estate.world.rulings[-1].question.context)
 
 
 def test_the_condition_keys_of_organizations(estate: Estate) -> None:

@@ -123,8 +123,8 @@ def test_a_key_is_registered_through_the_pipeline(world: World) -> None:
     page = register(person, Key())
     assert "passkey or security key is registered" in page.words
     event = next(each for each in reversed(world.events) if _is(each, "EnableMFADevice"))
-    assert event.ruling is not None
-    assert event.ruling.decision.allowed
+    assert event.decision is not None
+    assert event.decision.allowed
     (device,) = world.client("iam").list_mfa_devices(UserName="alice")["MFADevices"]
     assert device["SerialNumber"].startswith(f"arn:aws:iam::{ACCOUNT}:u2f/user/alice/laptop-")
 

@@ -137,8 +137,8 @@ def test_both_accounts_have_it_in_their_trail(estate: Estate) -> None:
     assumed(estate)
     event = estate.world.events[-1]
     assert [target.account for target in event.targets] == [estate.account]
-    assert event.ruling is not None
-    assert event.ruling.decision.allowed
+    assert event.decision is not None
+    assert event.decision.allowed
 
 
 def test_roles_and_root_users_of_a_closed_account_are_nobodys(estate: Estate) -> None:

@@ -103,9 +103,8 @@ class Cast:
     def expected(self, trust: str) -> bool:
         """What the reference says to the call that was just made, and to the tags that came with it."""
         event = self.world.events[-1]
-        assert event.ruling is not None
         assert event.caller is not None
-        asked, who = event.ruling.question, event.caller.principal
+        asked, who = self.world.rulings[-1].question, event.caller.principal
         assert event.route is not None
         actions = [f"sts:{event.route.operation.name}"]
         if "aws:tagkeys" in asked.context:

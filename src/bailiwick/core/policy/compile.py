@@ -1,16 +1,16 @@
 """Policies compiled once, when first seen, into statements that a decision only has to ask.
 
-`compile_policy` is memoised by content. How policies are pooled in layers, and how the statements that speak
-of an action are found there, is in layer.py.
+`compile_policy` gives the same for the same content while anybody holds it. How policies are pooled in layers, and
+how the statements that speak of an action are found there, is in layer.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from bailiwick.core.bounded import Bounded
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy import conditions, patterns, syntax, variables
 from bailiwick.core.policy.patterns import Matcher, ResourceName
@@ -18,8 +18,6 @@ from bailiwick.core.policy.principals import Grant, Named, named
 from bailiwick.core.policy.question import Context, Principal
 from bailiwick.core.policy.syntax import Document, Statement
 
-_POLICIES_REMEMBERED = 512
-_POLICY_BYTES = 16 << 20
 BYTES_PER_LETTER = 20
 """Measured, a policy takes some twenty times its text."""
 
@@ -40,7 +38,7 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
     `covers` is None if it has neither Resource nor NotResource. `tests` are those of `written.conditions`,
     one for one; `holds` is all of them together, None if there are none. `services` are the only ones whose
     actions it can speak of, None for any; `prefixes` what the text of a resource that it covers begins with.
-    `varies` is true if the context of a request has a say in whether it applies.
+    `keys` are the condition keys, in lower case, that have a say in whether it applies.
     """
 
     written: Statement
@@ -53,7 +51,7 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
     not_principal: Named | None = None
     services: frozenset[str] | None = None
     prefixes: frozenset[str] = frozenset({""})
-    varies: bool = False
+    keys: frozenset[str] = frozenset()
 
     @property
     def names_principals(self) -> bool:
@@ -83,7 +81,7 @@ class CompiledStatement(msgspec.Struct, frozen=True, kw_only=True):
         return False
 
 
-class CompiledPolicy(msgspec.Struct, frozen=True):
+class CompiledPolicy(msgspec.Struct, frozen=True, weakref=True):
     """The statements of one policy, and its text.
 
     `readable` is false for text that is no policy: it denies everything.
@@ -110,19 +108,14 @@ def compile_policy(text: str, pins: Mapping[str, str] = {}) -> CompiledPolicy:
     forbade, so what comes back grants nothing and denies everything to everyone.
     """
     key = text, tuple(sorted(pins.items()))
-    found = remembered.get(key)
+    found = alive.get(key)
     if found is None:
-        found = _compiled(*key)
-        remembered.put(key, found)
+        found = alive[key] = _compiled(*key)
     return found
 
 
-remembered: Bounded[tuple[str, tuple[tuple[str, str], ...]], CompiledPolicy] = Bounded(
-    _POLICIES_REMEMBERED,
-    most=_POLICY_BYTES,
-    parts=lambda _, policy: ((policy, BYTES_PER_LETTER * len(policy.text)),),
-)
-"""Policies that were compiled before, by text and pins: many roles have the same."""
+alive: WeakValueDictionary[tuple[str, tuple[tuple[str, str], ...]], CompiledPolicy] = WeakValueDictionary()
+"""The policies that somebody holds, by text and pins: many roles have the same."""
 
 
 def _compiled(text: str, pins: tuple[tuple[str, str], ...]) -> CompiledPolicy:
@@ -150,7 +143,7 @@ def _statement(document: Document, statement: Statement, pins: Mapping[str, str]
         holds=conditions.all_of(tests) if tests else None,
         services=_services(statement),
         prefixes=_prefixes(document, statement),
-        varies=bool(statement.conditions) or any("${" in text for text in statement.resources),
+        keys=frozenset(map(str.lower, statement.condition_keys(has_variables=document.has_variables))),
         principal=named(statement.principal, pins) if statement.principal is not None else None,
         not_principal=named(statement.not_principal, pins) if statement.not_principal is not None else None,
     )

@@ -204,17 +204,19 @@ def hear(question: Question, layers: Layers) -> list[Heard]:
     ]
 
 
-def rests_on_context(question: Question, layers: Layers) -> bool:
-    """Whether another context could change the answer: a statement that was asked has a condition or a variable."""
+def context_keys(question: Question, layers: Layers) -> tuple[str, ...]:
+    """The condition keys that the answer rests on: in any context with the same values of them it is the same."""
     action, resource = question.action.lower(), resource_name(question.resource)
     single = (layers.identity, layers.boundary, layers.session, layers.resource)
-    return any(
-        entry.statement.varies
+    named = {
+        key
         for layer in (*single, *layers.scps, *layers.rcps)
         if layer is not None
         for entries in layer.candidates(action, resource)
         for entry in entries
-    )
+        for key in entry.statement.keys
+    }
+    return tuple(sorted(named))
 
 
 def _on_resource(question: Question) -> LayerKind:

@@ -46,7 +46,7 @@ class Layer:
     EMPTY: ClassVar[Layer]
     """A layer without policies: it denies nothing and grants nothing."""
 
-    __slots__ = ("_by_service", "_of_any", "_remembered", "policies", "weight")
+    __slots__ = ("__weakref__", "_by_service", "_of_any", "_remembered", "policies", "weight")
 
     def __init__(self, policies: Iterable[Attached]) -> None:
         self.policies = tuple(policies)

@@ -67,6 +67,15 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         """The patterns of Resource or NotResource, whichever there is."""
         return (self.resource or ()) + (self.not_resource or ())
 
+    def condition_keys(self, *, has_variables: bool) -> Iterator[str]:
+        """The condition keys that its conditions name, and its variables if it may have any."""
+        for text in self.resources if has_variables else ():
+            yield from variables.keys(text)
+        for condition in self.conditions:
+            yield condition.key
+            for text in condition.values if has_variables else ():
+                yield from variables.keys(text)
+
 
 class Document(msgspec.Struct, frozen=True):
     """A policy document. `version` is None where the document has none, which means 2008-10-17."""
@@ -95,18 +104,10 @@ class Document(msgspec.Struct, frozen=True):
     def condition_keys(self) -> Texts:
         """The condition keys that conditions and variables use, each once without regard to case."""
         found: dict[str, str] = {}
-        for key in self._mentioned_keys():
-            found.setdefault(key.lower(), key)
-        return tuple(found.values())
-
-    def _mentioned_keys(self) -> Iterator[str]:
         for statement in self.statements:
-            for text in statement.resources if self.has_variables else ():
-                yield from variables.keys(text)
-            for condition in statement.conditions:
-                yield condition.key
-                for text in condition.values if self.has_variables else ():
-                    yield from variables.keys(text)
+            for key in statement.condition_keys(has_variables=self.has_variables):
+                found.setdefault(key.lower(), key)
+        return tuple(found.values())
 
 
 def parse(text: str) -> Document:
