@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from bailiwick import services
+from bailiwick.api import Chore
 from bailiwick.app import company, home, issuer, outward, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
@@ -170,8 +171,7 @@ class World:
 
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
-            of_services = (chore for service in services.ALL for chore in service.chores)
-            for chore in (web_sessions.sweep, guesses.sweep, *of_services):
+            for chore in (web_sessions.sweep, guesses.sweep, *self._chores()):
                 try:
                     with self.store.transaction(write=True) as transaction:
                         chore(transaction, self.environment, self.environment.now())
@@ -179,6 +179,14 @@ class World:
                     log.warning("a chore is put off", chore=chore.__name__, reason=str(error))
                 except Exception as error:  # the others must be done all the same
                     log.error("a chore failed", chore=chore.__name__, exc_info=error)
+
+    def _chores(self) -> tuple[Chore, ...]:
+        try:
+            with self.store.transaction() as reading:
+                return services.chores(reading)
+        except StoreError as error:
+            log.warning("chores are put off", reason=str(error))
+            return ()
 
 
 def on_folder(found: Home, settings: Settings) -> World:

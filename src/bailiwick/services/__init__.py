@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from bailiwick.api import Later, Service
+from sqlalchemy import literal, select, table
+
+from bailiwick.api import Chore, Later, Service, Transaction
 
 NAMES = (
     *("accessanalyzer", "cloudtrail", "ec2", "eks", "eks-auth", "hosts", "iam", "identitystore", "kms"),
@@ -20,6 +22,28 @@ def load(name: str) -> Service:
     room = name.replace("-", "_")
     service: Service = getattr(import_module(f"{__name__}.{room}"), room)
     return service
+
+
+_SWEPT = {
+    "ec2": ("ec2_instance",),
+    "hosts": ("ec2_host_nonce", "ec2_join_token"),
+    "kms": ("kms_key",),
+    "signin": ("signin_login",),
+    "sso-admin": ("sso_task",),
+    "sso-oidc": ("sso_device", "sso_spent", "sso_sign_in"),
+    "sts": ("sts_redeemed",),
+}
+"""The services that have chores, and the tables in which those find work: a service without any is not loaded."""
+
+
+def chores(transaction: Transaction) -> tuple[Chore, ...]:
+    """The chores of all services that may have something to do."""
+    return tuple(
+        chore
+        for name, names in _SWEPT.items()
+        if any(transaction.one(select(literal(1)).select_from(table(each)).limit(1)) for each in names)
+        for chore in load(name).chores
+    )
 
 
 LATER = tuple(Later(name, load) for name in NAMES)
