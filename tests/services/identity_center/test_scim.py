@@ -162,3 +162,46 @@ def test_what_the_provider_can_do(tenant: Tenant) -> None:
     status, told = tenant.ask("GET", "ServiceProviderConfig")
     assert status == 200
     assert told["patch"] == {"supported": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ('name[type eq "x"].value', "y"),
+        ('userName[type eq "x"].value', "y"),
+        ('emails[type eq "work"].value', 5),
+        ("emails", "text"),
+        ("name", [1]),
+        ("active", {"a": 1}),
+        ("", []),
+    ],
+)
+def test_patches_of_users_that_fit_no_attribute(tenant: Tenant, path: str, value: Any) -> None:
+    body = {"Operations": [{"op": "replace", "path": path, "value": value}]}
+    status, _ = tenant.ask("PATCH", f"Users/{tenant.made()}", body)
+    assert status in (200, 400)
+
+
+@pytest.mark.parametrize("value", [5, "x", {"value": "x"}, [5], [None]])
+def test_members_that_are_none(tenant: Tenant, value: Any) -> None:
+    status, group = tenant.ask("POST", "Groups", {"displayName": "Engineers"})
+    assert status == 201
+    path = f"Groups/{group['id']}"
+    for kind in ("add", "replace"):
+        body = {"Operations": [{"op": kind, "path": "members", "value": value}]}
+        assert tenant.ask("PATCH", path, body)[0] in (400, 404)
+    assert tenant.ask("PUT", path, {"displayName": "Engineers", "members": value})[0] in (400, 404)
+
+
+def test_pages_beyond_what_there_is(tenant: Tenant) -> None:
+    tenant.made()
+    for query, shown in (("count=0", 0), ("startIndex=0", 1), ("startIndex=1000000", 0)):
+        status, found = tenant.ask("GET", f"Users?{query}")
+        assert (status, len(found["Resources"]), found["totalResults"]) == (200, shown, 1), query
+    for query in ("count=-5", "startIndex=-3", f"startIndex={10**30}"):
+        assert tenant.ask("GET", f"Users?{query}")[0] == 400
+
+
+@pytest.mark.parametrize(("said", "active"), [("False", False), ("true", True), (None, True), (False, False)])
+def test_who_is_made_inactive_is(tenant: Tenant, said: Any, active: bool) -> None:
+    assert tenant.ask("POST", "Users", {"userName": "new", "active": said})[1]["active"] is active

@@ -88,11 +88,6 @@ class Member(msgspec.Struct, frozen=True):
     created_by: str
 
 
-def topic(store: str) -> str:
-    """What caches of an identity store depend on."""
-    return f"identity-store:{store}"
-
-
 def instance(transaction: Transaction, **where: str) -> Instance | None:
     """The instance with this id, account or store."""
     return _one(transaction, tables.instance, Instance, where)
@@ -158,13 +153,11 @@ def remove_user(transaction: Transaction, found: StoreUser) -> None:
         (tables.user, tables.user.c.id),
     ):
         transaction.run(delete(table).where(column == found.id))
-    transaction.changed(topic(found.store))
 
 
 def sign_out(transaction: Transaction, found: StoreUser) -> None:
     """End every sign-in of a user."""
     transaction.run(delete(tables.sign_in).where(tables.sign_in.c.user_id == found.id))
-    transaction.changed(topic(found.store))
 
 
 def remove_group(transaction: Transaction, found: StoreGroup) -> None:
@@ -175,7 +168,6 @@ def remove_group(transaction: Transaction, found: StoreGroup) -> None:
         (tables.group, tables.group.c.id),
     ):
         transaction.run(delete(table).where(column == found.id))
-    transaction.changed(topic(found.store))
 
 
 def _one(transaction: Transaction, table: Table, kind: type[T], where: dict[str, str]) -> T | None:

@@ -46,16 +46,8 @@ def create_group(call: Call, request: shapes.CreateGroupRequest, record: None) -
         created=names.seconds(call.now),
     )
     try:
-        call.transaction.run(
-            insert(tables.group).values(
-                id=group.id,
-                account=group.account,
-                name=group.name,
-                folded=group.name.lower(),
-                path=group.path,
-                created=group.created,
-            )
-        )
+        values = msgspec.structs.asdict(group)
+        call.transaction.run(insert(tables.group).values(**values, folded=group.name.lower()))
     except Duplicate:
         raise EntityAlreadyExistsException(f"Group with name {group.name} already exists.") from None
     return shapes.CreateGroupResponse(Group=shown(group, call.partition))

@@ -83,17 +83,8 @@ def create_user(call: Call, request: shapes.CreateUserRequest, record: None) -> 
         boundary=boundary,
     )
     try:
-        call.transaction.run(
-            insert(tables.user).values(
-                id=user.id,
-                account=user.account,
-                name=user.name,
-                folded=user.name.lower(),
-                path=user.path,
-                created=user.created,
-                boundary=user.boundary,
-            )
-        )
+        values = msgspec.structs.asdict(user)
+        call.transaction.run(insert(tables.user).values(**values, folded=user.name.lower()))
     except Duplicate:
         raise EntityAlreadyExistsException(f"User with name {user.name} already exists.") from None
     tags.put(call.transaction, user.id, request.Tags)

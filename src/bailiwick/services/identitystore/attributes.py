@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import Table, update
 
+from bailiwick.api import Call
+from bailiwick.directory.center.people import StoreGroup, StoreUser
 from bailiwick.services.identitystore.shapes import AttributeOperation, ConflictException, ValidationException
 
 _NOT_ATTRIBUTES = frozenset(("IdentityStoreId",))
@@ -48,6 +51,30 @@ def encoded(attributes: dict[str, Any]) -> str:
     if len(text) > _LONGEST_BODY:
         raise ValidationException("The attributes are too long.")
     return text
+
+
+def keep(call: Call, table: Table, found: StoreUser | StoreGroup, name: str, attributes: dict[str, Any]) -> str:
+    """Keep a user or group with other attributes; returns the revision. Raises Duplicate for a taken name."""
+    revision = found.revision + 1
+    changed = update(table).where(table.c.id == found.id)
+    values = {"folded": name.lower(), "body": encoded(attributes), "revision": revision}
+    call.transaction.run(changed.values(**values, updated=call.now, updated_by=call.caller.arn))
+    return str(revision)
+
+
+def shown(found: StoreUser | StoreGroup) -> dict[str, Any]:
+    """What users and groups have in common, as the API shows it."""
+    issuer, _, identifier = (found.external or "").partition(" ")
+    return {
+        **found.attributes,
+        **({"ExternalIds": [{"Issuer": issuer, "Id": identifier}]} if found.external else {}),
+        "IdentityStoreId": found.store,
+        "Revision": str(found.revision),
+        "CreatedAt": found.created,
+        "CreatedBy": found.created_by,
+        "UpdatedAt": found.updated,
+        "UpdatedBy": found.updated_by,
+    }
 
 
 def check_revision(wanted: str | None, present: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
@@ -66,23 +66,15 @@ def update_group(call: Call, request: shapes.UpdateGroupRequest, held: Held) -> 
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
     msgspec.convert({"IdentityStoreId": found.store, **given}, shapes.CreateGroupRequest)
-    revision = found.revision + 1
-    values = {
-        "folded": given["DisplayName"].lower(),
-        "body": attributes.encoded(given),
-        "revision": revision,
-        "updated": call.now,
-        "updated_by": call.caller.arn,
-    }
     try:
-        call.transaction.run(update(tables.group).where(tables.group.c.id == found.id).values(**values))
+        revision = attributes.keep(call, tables.group, found, given["DisplayName"], given)
     except Duplicate:
         raise _taken() from None
     return shapes.UpdateGroupResponse(
         IdentityStoreId=found.store,
         GroupId=found.id,
         GroupArn=arn_of(call, "group", found.id),
-        Revision=str(revision),
+        Revision=revision,
     )
 
 
@@ -132,19 +124,8 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(call: Call, found: StoreGroup) -> dict[str, Any]:
-    issuer, _, identifier = (found.external or "").partition(" ")
-    return {
-        **found.attributes,
-        **({"ExternalIds": [{"Issuer": issuer, "Id": identifier}]} if found.external else {}),
-        "IdentityStoreId": found.store,
-        "GroupId": found.id,
-        "GroupArn": arn_of(call, "group", found.id),
-        "Revision": str(found.revision),
-        "CreatedAt": found.created,
-        "CreatedBy": found.created_by,
-        "UpdatedAt": found.updated,
-        "UpdatedBy": found.updated_by,
-    }
+    named = {"GroupId": found.id, "GroupArn": arn_of(call, "group", found.id)}
+    return attributes.shown(found) | named
 
 
 def _taken() -> ConflictException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
@@ -55,7 +55,6 @@ def create(call: Call, in_store: str, given: dict[str, Any], external: str | Non
         call.transaction.run(insert(tables.user).values(**msgspec.structs.asdict(made)))
     except Duplicate:
         raise _taken() from None
-    call.transaction.changed(people.topic(in_store))
     return made
 
 
@@ -72,24 +71,15 @@ def update_user(call: Call, request: shapes.UpdateUserRequest, held: Held) -> sh
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
     msgspec.convert({"IdentityStoreId": found.store, **given}, shapes.CreateUserRequest)
-    revision = found.revision + 1
-    values = {
-        "folded": given["UserName"].lower(),
-        "body": attributes.encoded(given),
-        "revision": revision,
-        "updated": call.now,
-        "updated_by": call.caller.arn,
-    }
     try:
-        call.transaction.run(update(tables.user).where(tables.user.c.id == found.id).values(**values))
+        revision = attributes.keep(call, tables.user, found, given["UserName"], given)
     except Duplicate:
         raise _taken() from None
-    call.transaction.changed(people.topic(found.store))
     return shapes.UpdateUserResponse(
         IdentityStoreId=found.store,
         UserId=found.id,
         UserArn=arn_of(call, "user", found.id),
-        Revision=str(revision),
+        Revision=revision,
     )
 
 
@@ -158,20 +148,8 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
-    issuer, _, identifier = (found.external or "").partition(" ")
-    return {
-        **found.attributes,
-        **({"ExternalIds": [{"Issuer": issuer, "Id": identifier}]} if found.external else {}),
-        "IdentityStoreId": found.store,
-        "UserId": found.id,
-        "UserArn": arn_of(call, "user", found.id),
-        "Revision": str(found.revision),
-        "UserStatus": found.status,
-        "CreatedAt": found.created,
-        "CreatedBy": found.created_by,
-        "UpdatedAt": found.updated,
-        "UpdatedBy": found.updated_by,
-    }
+    named = {"UserId": found.id, "UserArn": arn_of(call, "user", found.id)}
+    return attributes.shown(found) | named | {"UserStatus": found.status}
 
 
 def _taken() -> ConflictException:

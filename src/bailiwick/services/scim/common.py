@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from sqlalchemy import Select, Table, func, insert, select, update
 
 from bailiwick.api import Call, Caller, Target
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
 from bailiwick.directory.center import people, scim_tokens
-from bailiwick.directory.center.people import Instance
+from bailiwick.directory.center.people import Instance, StoreGroup, StoreUser
+from bailiwick.directory.entities import record
 from bailiwick.services.scim import shapes
-from bailiwick.services.scim.shapes import InvalidRequestException, UnauthorizedException
+from bailiwick.services.scim.shapes import ConflictException, InvalidRequestException, UnauthorizedException
+from bailiwick.store import Duplicate
+
+T = TypeVar("T", bound=msgspec.Struct)
+U = TypeVar("U", StoreUser, StoreGroup)
 
 MEDIA_TYPE = "application/scim+json"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 MOST = 100
+_ISSUER = "scim"
 _FILTER = re.compile(r'\s*([A-Za-z.]{1,64}) eq "((?:[^"\\]|\\.){0,512})"\s*', re.ASCII)
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_-]{1,2048})", re.ASCII)
 
@@ -106,6 +113,61 @@ def window(request: Any) -> tuple[int, int]:
     """How many entries are left out, and how many are shown."""
     wanted = MOST if request.count is None else min(request.count, MOST)
     return max((request.startIndex or 1) - 1, 0), wanted
+
+
+def listed(
+    call: Call, request: Any, table: Table, name: str, kind: type[T], shown: Callable[[Call, T], dict[str, Any]]
+) -> shapes.Answer:
+    """The users or groups of the store, filtered and by pages; `name` is the attribute by which they are known.
+
+    Raises InvalidRequestException for a filter by another one.
+    """
+    columns, wanted = table.c, filtered(request.filter)
+    statement: Select[Any] = select(table).where(columns.store == store_of(call))
+    if wanted is not None:
+        attribute, value = wanted
+        known = {
+            name.lower(): columns.folded == value.lower(),
+            "externalid": columns.external == f"{_ISSUER} {value}",
+            "id": columns.id == value,
+        }
+        if attribute not in known:
+            raise InvalidRequestException(f"The filter is by {name}, externalId or id.")
+        statement = statement.where(known[attribute])
+    skipped, most = window(request)
+    total = call.transaction.all(select(func.count()).select_from(statement.subquery()))[0][0]
+    rows = call.transaction.all(statement.order_by(columns.id).offset(skipped).limit(most))
+    return answer(page(request, [shown(call, record(kind, row)) for row in rows], total))
+
+
+def external(given: dict[str, Any]) -> str | None:
+    """The other directory's id, as the store keeps it: below the issuer that a token is."""
+    value = given.get("externalId")
+    return f"{_ISSUER} {value[:512]}" if isinstance(value, str) and value else None
+
+
+def make(call: Call, table: Table, made: StoreUser | StoreGroup) -> None:
+    """Keep a new user or group. Raises ConflictException for a name or an id that is taken."""
+    try:
+        call.transaction.run(insert(table).values(**msgspec.structs.asdict(made)))
+    except Duplicate:
+        raise _taken() from None
+
+
+def change(call: Call, table: Table, found: U, **values: Any) -> U:
+    """Keep a user or group with other values, which is returned. Raises ConflictException as `make` does."""
+    now: dict[str, Any] = {"revision": found.revision + 1, "updated": call.now, "updated_by": "SCIM"}
+    changed = msgspec.structs.replace(found, **now, **values)
+    whole = msgspec.structs.asdict(changed)
+    try:
+        call.transaction.run(update(table).where(table.c.id == found.id).values(**whole))
+    except Duplicate:
+        raise _taken() from None
+    return changed
+
+
+def _taken() -> ConflictException:
+    return ConflictException("The name or the external id is taken already.")
 
 
 def operations(body: dict[str, Any]) -> list[tuple[str, str, Any]]:

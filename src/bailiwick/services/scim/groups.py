@@ -6,29 +6,28 @@ import re
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import delete, insert
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
 from bailiwick.directory.center.people import Member, StoreGroup
-from bailiwick.directory.entities import record
 from bailiwick.services.scim import shapes
 from bailiwick.services.scim.common import (
     answer,
+    change,
     directory,
-    filtered,
+    external,
+    listed,
+    make,
     operations,
     own,
-    page,
     read,
     stamp,
     store_of,
-    window,
 )
 from bailiwick.services.scim.service import scim
-from bailiwick.services.scim.shapes import ConflictException, InvalidRequestException, NotFoundException
+from bailiwick.services.scim.shapes import InvalidRequestException, NotFoundException
 from bailiwick.services.scim.users import found_user
-from bailiwick.store import Duplicate
 
 SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 _MEMBER = re.compile(r'members\[value eq "([0-9A-Fa-f-]{1,64})"\]', re.ASCII)
@@ -65,11 +64,6 @@ def _group(call: Call, group_id: str) -> StoreGroup:
     return found
 
 
-def _external(given: dict[str, Any]) -> str | None:
-    value = given.get("externalId")
-    return f"scim {value[:512]}" if isinstance(value, str) and value else None
-
-
 @scim.operation("CreateGroup", on=own, by=directory, writes=True)
 def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) -> shapes.Answer:
     given, store = read(request.Body), store_of(call)
@@ -78,7 +72,7 @@ def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) 
         id=people.new_id(call.environment, store),
         store=store,
         folded=name.lower(),
-        external=_external(given),
+        external=external(given),
         revision=1,
         created=call.now,
         updated=call.now,
@@ -86,11 +80,8 @@ def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) 
         updated_by="SCIM",
         body=msgspec.json.encode({"DisplayName": name}).decode(),
     )
-    try:
-        call.transaction.run(insert(tables.group).values(**msgspec.structs.asdict(made)))
-    except Duplicate:
-        raise ConflictException("There is a group with this name or external id already.") from None
-    _add(call, made, given.get("members") or [])
+    make(call, tables.group, made)
+    _add(call, made, _members(given.get("members") or []))
     return answer(_shown(call, made))
 
 
@@ -101,26 +92,15 @@ def get_group(call: Call, request: shapes.GetGroupRequest, record_: None) -> sha
 
 @scim.operation("ListGroups", on=own, by=directory)
 def list_groups(call: Call, request: shapes.ListGroupsRequest, record_: None) -> shapes.Answer:
-    columns, wanted = tables.group.c, filtered(request.filter)
-    statement: Select[Any] = select(tables.group).where(columns.store == store_of(call))
-    if wanted is not None:
-        known = {"displayname": columns.folded, "externalid": columns.external, "id": columns.id}
-        if wanted[0] not in known:
-            raise InvalidRequestException("Groups are filtered by displayName, externalId or id.")
-        values = {"displayname": wanted[1].lower(), "externalid": f"scim {wanted[1]}", "id": wanted[1]}
-        statement = statement.where(known[wanted[0]] == values[wanted[0]])
-    skipped, most = window(request)
-    total = call.transaction.all(select(func.count()).select_from(statement.subquery()))[0][0]
-    rows = call.transaction.all(statement.order_by(columns.id).offset(skipped).limit(most))
-    return answer(page(request, [_shown(call, record(StoreGroup, row)) for row in rows], total))
+    return listed(call, request, tables.group, "displayName", StoreGroup, _shown)
 
 
 @scim.operation("ReplaceGroup", on=own, by=directory, writes=True)
 def replace_group(call: Call, request: shapes.ReplaceGroupRequest, record_: None) -> shapes.Answer:
     found, given = _group(call, request.Id), read(request.Body)
-    changed = _renamed(call, found, _named(given), _external(given))
+    changed = _renamed(call, found, _named(given), external(given))
     call.transaction.run(delete(tables.membership).where(tables.membership.c.group_id == found.id))
-    _add(call, changed, given.get("members") or [])
+    _add(call, changed, _members(given.get("members") or []))
     return answer(_shown(call, changed))
 
 
@@ -140,49 +120,40 @@ def _patched(call: Call, found: StoreGroup, kind: str, path: str, value: Any) ->
         call.transaction.run(delete(tables.membership).where(*where))
         return found
     if path == "members":
+        members = _members(value or [])
         if kind in ("replace", "remove"):
-            gone = [str(each.get("value")) for each in value or [] if isinstance(each, dict)]
             leaving = delete(tables.membership).where(columns.group_id == found.id)
-            if kind == "remove" and gone:
-                leaving = leaving.where(columns.user_id.in_(gone))
+            if kind == "remove" and members:
+                leaving = leaving.where(columns.user_id.in_(members))
             call.transaction.run(leaving)
         if kind != "remove":
-            _add(call, found, value or [])
+            _add(call, found, members)
         return found
     given = value if not path and isinstance(value, dict) else {path: value}
     if "members" in given:
         found = _patched(call, found, kind, "members", given["members"])
     if "displayName" in given or "externalId" in given:
         name = _named(given) if "displayName" in given else str(found.attributes["DisplayName"])
-        return _renamed(call, found, name, _external(given) if "externalId" in given else found.external)
+        return _renamed(call, found, name, external(given) if "externalId" in given else found.external)
     return found
 
 
-def _renamed(call: Call, found: StoreGroup, name: str, external: str | None) -> StoreGroup:
-    changed = msgspec.structs.replace(
-        found,
-        folded=name.lower(),
-        external=external,
-        revision=found.revision + 1,
-        updated=call.now,
-        updated_by="SCIM",
-        body=msgspec.json.encode({**found.attributes, "DisplayName": name}).decode(),
-    )
-    try:
-        call.transaction.run(
-            update(tables.group).where(tables.group.c.id == found.id).values(**msgspec.structs.asdict(changed))
-        )
-    except Duplicate:
-        raise ConflictException("There is a group with this name or external id already.") from None
-    return changed
+def _renamed(call: Call, found: StoreGroup, name: str, external_id: str | None) -> StoreGroup:
+    body = msgspec.json.encode({**found.attributes, "DisplayName": name}).decode()
+    return change(call, tables.group, found, folded=name.lower(), external=external_id, body=body)
 
 
-def _add(call: Call, found: StoreGroup, members: Any) -> None:
-    """Put users into the group; who is in it already stays. Raises NotFoundException."""
-    if not isinstance(members, list):
+def _members(value: Any) -> list[str]:
+    """The ids of the users in a list of members. Raises InvalidRequestException."""
+    if not isinstance(value, list):
         raise InvalidRequestException("members is a list.")
+    return [str(each.get("value")) if isinstance(each, dict) else "" for each in value]
+
+
+def _add(call: Call, found: StoreGroup, members: list[str]) -> None:
+    """Put users into the group; who is in it already stays. Raises NotFoundException."""
     for each in members:
-        user = found_user(call, str(each.get("value")) if isinstance(each, dict) else "")
+        user = found_user(call, each)
         if people.member(call.transaction, found.id, user.id) is None:
             member_id = people.new_id(call.environment, found.store)
             made = Member(member_id, found.store, found.id, user.id, call.now, "SCIM")

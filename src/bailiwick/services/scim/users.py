@@ -5,28 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, func, insert, select, update
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
 from bailiwick.directory.center.people import DISABLED, ENABLED, StoreUser
-from bailiwick.directory.entities import record
 from bailiwick.services.scim import shapes
 from bailiwick.services.scim.common import (
     answer,
+    change,
     directory,
-    filtered,
+    external,
+    listed,
+    make,
     operations,
     own,
-    page,
     read,
     stamp,
     store_of,
-    window,
 )
 from bailiwick.services.scim.service import scim
-from bailiwick.services.scim.shapes import ConflictException, InvalidRequestException, NotFoundException
-from bailiwick.store import Duplicate
+from bailiwick.services.scim.shapes import InvalidRequestException, NotFoundException
 
 SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 _TEXTS = (
@@ -91,12 +89,6 @@ def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
     return told
 
 
-def _external(call: Call, given: dict[str, Any]) -> str | None:
-    """The other directory's id, as the store keeps it: below the issuer that a token is."""
-    value = given.get("externalId")
-    return f"scim {value[:512]}" if isinstance(value, str) and value else None
-
-
 def found_user(call: Call, user_id: str) -> StoreUser:
     """The user with this id. Raises NotFoundException."""
     found = people.user(call.transaction, store_of(call), user_id)
@@ -113,8 +105,8 @@ def create_user(call: Call, request: shapes.CreateUserRequest, record_: None) ->
         id=people.new_id(call.environment, store),
         store=store,
         folded=kept["UserName"].lower(),
-        external=_external(call, given),
-        status=DISABLED if given.get("active") is False else ENABLED,
+        external=external(given),
+        status=_status(given),
         revision=1,
         created=call.now,
         updated=call.now,
@@ -122,10 +114,7 @@ def create_user(call: Call, request: shapes.CreateUserRequest, record_: None) ->
         updated_by="SCIM",
         body=msgspec.json.encode(kept).decode(),
     )
-    try:
-        call.transaction.run(insert(tables.user).values(**msgspec.structs.asdict(made)))
-    except Duplicate:
-        raise ConflictException("There is a user with this name or external id already.") from None
+    make(call, tables.user, made)
     return answer(_shown(call, made))
 
 
@@ -136,18 +125,7 @@ def get_user(call: Call, request: shapes.GetUserRequest, record_: None) -> shape
 
 @scim.operation("ListUsers", on=own, by=directory)
 def list_users(call: Call, request: shapes.ListUsersRequest, record_: None) -> shapes.Answer:
-    columns, wanted = tables.user.c, filtered(request.filter)
-    statement: Select[Any] = select(tables.user).where(columns.store == store_of(call))
-    if wanted is not None:
-        known = {"username": columns.folded, "externalid": columns.external, "id": columns.id}
-        if wanted[0] not in known:
-            raise InvalidRequestException("Users are filtered by userName, externalId or id.")
-        values = {"username": wanted[1].lower(), "externalid": f"scim {wanted[1]}", "id": wanted[1]}
-        statement = statement.where(known[wanted[0]] == values[wanted[0]])
-    skipped, most = window(request)
-    total = call.transaction.all(select(func.count()).select_from(statement.subquery()))[0][0]
-    rows = call.transaction.all(statement.order_by(columns.id).offset(skipped).limit(most))
-    return answer(page(request, [_shown(call, record(StoreUser, row)) for row in rows], total))
+    return listed(call, request, tables.user, "userName", StoreUser, _shown)
 
 
 @scim.operation("ReplaceUser", on=own, by=directory, writes=True)
@@ -175,7 +153,7 @@ def _patch(present: dict[str, Any], kind: str, path: str, value: Any) -> None:
     top, bracket, _ = top.partition("[")
     if bracket:  # emails[type eq "work"].value: there is one of each here
         if isinstance(value, str):
-            value = [{**(present.get(top) or [{}])[0], inner or "value": value}]
+            value = [{**_first(present.get(top)), inner or "value": value}]
         inner = ""
     if kind == "remove":
         value = None
@@ -185,30 +163,28 @@ def _patch(present: dict[str, Any], kind: str, path: str, value: Any) -> None:
     present[top] = value
 
 
+def _first(entries: Any) -> dict[str, Any]:
+    return entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
+
+
 def _changed(call: Call, found: StoreUser, given: dict[str, Any]) -> StoreUser:
-    active = given.get("active")
-    if isinstance(active, str):
-        active = active.lower() == "true"  # as some directories send it
     kept = _kept(given)
-    changed = msgspec.structs.replace(
-        found,
+    changed = change(
+        *(call, tables.user, found),
         folded=kept["UserName"].lower(),
-        external=_external(call, given),
-        status=DISABLED if active is False else ENABLED,
-        revision=found.revision + 1,
-        updated=call.now,
-        updated_by="SCIM",
+        external=external(given),
+        status=_status(given),
         body=msgspec.json.encode(kept).decode(),
     )
-    try:
-        call.transaction.run(
-            update(tables.user).where(tables.user.c.id == found.id).values(**msgspec.structs.asdict(changed))
-        )
-    except Duplicate:
-        raise ConflictException("There is a user with this name or external id already.") from None
     if changed.status == DISABLED:
         people.sign_out(call.transaction, changed)
     return changed
+
+
+def _status(given: dict[str, Any]) -> str:
+    """Whether the user is active: yes if that is not said. Some directories say it as a text."""
+    active = given.get("active")
+    return DISABLED if active is False or str(active).lower() == "false" else ENABLED
 
 
 @scim.operation("DeleteUser", on=own, by=directory, writes=True)
