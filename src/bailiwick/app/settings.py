@@ -13,12 +13,11 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from bailiwick.app import throttling
+from bailiwick.app import setting_checks
 from bailiwick.app.proxies import Proxies
 
 ENVIRONMENT_PREFIX = "BAILIWICK_"
@@ -233,16 +232,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the address."""
-        return _is_loopback(self.host)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return setting_checks.is_loopback(self.host)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -349,42 +339,9 @@ def _to_path(kind: type, value: Any) -> Any:
 
 def _check_together(settings: Settings) -> None:
     """What no single setting can know. Raises SettingsError."""
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise SettingsError("`tls_cert` and `tls_key` belong together: give both or neither")
-    if not (settings.secure or settings.loopback or settings.plaintext_on_network):
-        raise SettingsError(
-            f"`{settings.host}` can be reached from other machines, and without TLS whoever is on the way can "
-            "read and change answers; give --tls-cert and --tls-key, or accept it with --plaintext-on-network"
-        )
-    try:
-        _ = settings.proxies
-    except ValueError as error:
-        raise SettingsError(f"`trusted_proxies`: {error}") from None
-    try:
-        _ = settings.issuers_networks
-    except ValueError as error:
-        raise SettingsError(f"`oidc_networks`: {error}") from None
-    try:
-        throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers)
-    except ValueError as error:
-        raise SettingsError(f"`throttling`: {error}") from None
-    if (settings.audit_export_webhook is None) != (settings.audit_export_webhook_secret is None):
-        raise SettingsError("`audit_export_webhook` and `audit_export_webhook_secret` belong together: give both")
-    for name in ("audit_export_webhook", "audit_export_otlp"):
-        url = urlsplit(getattr(settings, name) or "")
-        if url.scheme == "http" and not (_is_loopback(url.hostname or "") or settings.plaintext_on_network):
-            raise SettingsError(
-                f"`{name}` would send the audit trail over the network without TLS; give an https URL, "
-                "or accept it with --plaintext-on-network"
-            )
-    if settings.ephemeral and settings.workers > 1:
-        raise SettingsError("`ephemeral` keeps everything in one process: it cannot have several workers")
-    if settings.ephemeral and settings.data:
-        raise SettingsError("`ephemeral` keeps everything in memory: it cannot have a data folder")
-    if settings.ephemeral and settings.database:
-        raise SettingsError("`ephemeral` keeps everything in memory: it cannot have a database")
-    if settings.credentials_out and not settings.ephemeral:
-        raise SettingsError("`credentials_out` is for ephemeral servers; others keep `root-credentials` in data")
+    trouble = setting_checks.trouble(settings)
+    if trouble is not None:
+        raise SettingsError(trouble)
 
 
 def data_folder(settings: Settings, environment: Mapping[str, str]) -> Path:
