@@ -24,6 +24,7 @@ import bailiwick.wire
 from bailiwick.api import AccessDenied, Environment
 from bailiwick.authorization import Authorizer
 from bailiwick.core.message import Header, Request, Response
+from bailiwick.core.peers import Peers
 from bailiwick.core.policy.decide import Ruling
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import access_keys, accounts, service_principals
@@ -66,19 +67,22 @@ class World:
         people: People | None = None,
         hsms: Mapping[str, Token] | None = None,
         key_proxies: KeyProxies | None = None,
+        peers: Peers | None = None,
+        region: str = REGION,
     ) -> None:
-        """Take another clock than the machine's, an empty store not in memory, a company's directory, and HSMs."""
+        """Take another clock than the machine's, an empty store not in memory, a company's directory, and so on."""
         import time
 
         self.now = now or time.time
         self.store = store or Store.in_memory()
         loopback = [ipaddress.ip_network("127.0.0.0/8")]
         self.environment = Environment(
-            *("aws", REGION, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom),
+            *("aws", region, KeyRing(os.urandom(32)), self.now, os.urandom, os.urandom),
             issuers=Issuers(Fetcher(loopback)),
             people=people,
             hsms=hsms or {},
             key_proxies=key_proxies,
+            peers=peers or Peers(),
         )
         self.directory = Directory(self.store, self.environment)
         self.events: list[Event] = []
@@ -101,12 +105,12 @@ class World:
             _, (key, secret) = service_principals.create(transaction, self.environment, name, signing_name)
         return {"aws_access_key_id": key, "aws_secret_access_key": secret}
 
-    def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:
+    def client(self, service: str, credentials: dict[str, str] | None = None, region: str | None = None) -> Any:
         """A boto3 client of `service` whose requests are handed to the pipeline."""
         made = _session().client(
             service,
             endpoint_url=f"http://{service}.bailiwick.test",
-            region_name=region,
+            region_name=region or self.environment.region,
             config=botocore.config.Config(retries={"max_attempts": 0}, parameter_validation=False),
             **(credentials or self.root),
         )

@@ -16,6 +16,7 @@ from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.message import Request
+from bailiwick.core.peers import Peers
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
 from bailiwick.core.rates import UNLIMITED, Quota, Rates
@@ -207,12 +208,12 @@ class Environment(msgspec.Struct, frozen=True):
 
     `entropy` is for keys and secrets; `noise`, which is faster, for what must be unique and is no secret.
     `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None where no audit
-    trail is kept. `attempts` slows down who guesses at passwords and codes. `public_url` is this deployment's
-    address, without a slash at its end. `issuers` is None where no web identity token is accepted, `people` where
-    no company's directory is set up. `key_uses` has what is not written yet of when KMS keys were last used.
-    `saml_weak_signatures` has signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is
-    one too many. `hsms` are the operator's hardware security modules by their names (`cluster-...`),
-    `key_proxies` the way to the proxies of external key stores.
+    trail is kept. `attempts` slows down who guesses. `public_url` is this deployment's address, without a slash at
+    its end. `issuers` is None where no web identity token is accepted, `people` where no company's directory is set
+    up. `key_uses` has what is not written yet of when KMS keys were last used. `saml_weak_signatures` has
+    signatures with SHA-1 accepted from SAML providers. `rates` is None where no call is one too many. `hsms` are
+    the operator's hardware security modules by their names (`cluster-...`), `key_proxies` the way to the proxies of
+    external key stores, `peers` other deployments with which keys are shared.
     """
 
     partition: str
@@ -232,6 +233,7 @@ class Environment(msgspec.Struct, frozen=True):
     rates: Rates | None = None
     hsms: Mapping[str, Token] = {}
     key_proxies: KeyProxies | None = None
+    peers: Peers = msgspec.field(default_factory=Peers)
 
 
 class Call(msgspec.Struct):
@@ -278,13 +280,13 @@ Chore = Callable[[Transaction, Environment, float], None]
 class Operation(msgspec.Struct, frozen=True):
     """One operation: its name, how to find its target, its handler.
 
-    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write
-    transaction; `writes_with` names the member of the input with which alone the operation writes. `quick` marks
-    what is short enough to run on the event loop once its caches are warm, or tells it by the request's bytes; it
-    calls no other service and may be begun twice.
-    `by` makes the caller of an operation that the model leaves unsigned; such operations must have it. `quota` is
-    how often it may be called. What `asks_first` writes after it has asked somebody else's server: its transaction
-    begins as one that reads, lest everybody waits for that server, and the handler has it go on (`begin_writing`).
+    Protocol, shapes and whether it is signed come from the service model. `writes` opens a write transaction;
+    `writes_with` names the member of the input with which alone the operation writes. `quick` marks what is short
+    enough to run on the event loop once its caches are warm, or tells it by the request's bytes; it calls no other
+    service and may be begun twice. `by` makes the caller of an operation that the model leaves unsigned; such
+    operations must have it. `quota` is how often it may be called. What `asks_first` writes after it has asked
+    somebody else's server: its transaction begins as one that reads, lest everybody waits for that server, and the
+    handler has it go on (`begin_writing`).
     """
 
     service: str

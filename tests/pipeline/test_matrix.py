@@ -35,6 +35,7 @@ OPEN = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
 # Operations that are not signed, with the code by which they refuse whom nothing vouches for; None: they do not.
 UNSIGNED: dict[str, str | None] = {
+    "kms:SynchronizeMultiRegionKey": "InvalidPeerMessageException",
     "rolesanywhere:CreateSession": "ResourceNotFoundException",  # no trust anchor
     **dict.fromkeys((name for name in CALLS if name.startswith("hosts:")), "InvalidHostProofException"),
     **{

@@ -29,6 +29,7 @@ from bailiwick.app.cli_instance import agent, instance
 from bailiwick.app.cli_kms import kms
 from bailiwick.app.cli_ldap import ldap
 from bailiwick.app.cli_login import login
+from bailiwick.app.cli_peer import peer
 from bailiwick.app.cli_policy import policy
 from bailiwick.app.cli_root import root
 from bailiwick.app.cli_root_key import root_key
@@ -54,6 +55,7 @@ app.add_typer(account, name="account")
 app.add_typer(root, name="root")
 app.add_typer(policy, name="policy")
 app.add_typer(kms, name="kms")
+app.add_typer(peer, name="peer")
 app.add_typer(instance, name="instance")
 app.add_typer(root_key, name="root-key")
 app.command()(backup)

@@ -1,4 +1,4 @@
-"""`bailiwick kms`: what is done to keys without a server."""
+"""`bailiwick kms`: what operators do to keys, by the database alone."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ import binascii
 import os
 import sys
 import tempfile
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from bailiwick.api import Environment, Transaction
 from bailiwick.app import backup as backups
-from bailiwick.app import home, keyring, logs, opening
+from bailiwick.app import home, keyring, logs, opening, outward
 from bailiwick.app.cli_backup import RootKeyFile, root_for, told
-from bailiwick.app.cli_support import Config, Data
+from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.settings import SettingsError, data_folder, load
 from bailiwick.core.errors import SealError
 from bailiwick.core.seal import KeyRing
-from bailiwick.services.kms import offline
+from bailiwick.services.kms import offline, regions
 from bailiwick.services.kms.ciphertext import BadCiphertext
 from bailiwick.store import Store
 
-kms = typer.Typer(help="Keys, without a server.", no_args_is_help=True, pretty_exceptions_enable=False)
+kms = typer.Typer(help="Keys, by the database alone.", no_args_is_help=True, pretty_exceptions_enable=False)
 _MAX_BYTES = 1 << 20
 
 
 @kms.callback()
 def _only_commands() -> None:
-    """Keys, without a server."""
+    """Keys, by the database alone."""
 
 
 @kms.command("decrypt-offline")
@@ -74,6 +78,45 @@ def decrypt_offline(
     sys.stderr.write(f"opened with {arn}\n")
     sys.stdout.buffer.write(plaintext)
     sys.stdout.buffer.flush()
+
+
+KeyArn = Annotated[str, typer.Argument(help="The ARN of the key.")]
+
+
+@kms.command("promote")
+def promote(key: KeyArn, config: Config = None, data: Data = None) -> None:
+    """Make a replica that is here the primary, without asking the deployment that has the primary, which is lost.
+
+    If that one should come back, its key becomes a replica of this one.
+    """
+    with _shared(config, data) as (transaction, environment):
+        regions.take_over(transaction, environment, key)
+    say(f"{key} is the primary now")
+
+
+@kms.command("forget-replica")
+def forget_replica(
+    key: Annotated[str, typer.Argument(help="The ARN of a replica that was at a peer.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Take a replica at a peer that is lost for gone, so that its primary can be deleted."""
+    with _shared(config, data) as (transaction, environment):
+        regions.forget(transaction, environment, key)
+    say(f"{key} is taken for gone")
+
+
+@contextmanager
+def _shared(config: Path | None, data: Path | None) -> Iterator[tuple[Transaction, Environment]]:
+    """A transaction that changes keys that are shared, and what it needs. Raises HomeError for what is refused."""
+    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
+        settings = load({"data": data}, os.environ, config)
+        peers = outward.peers(settings, found.deployment.region, threading.Event())
+        environment = msgspec.structs.replace(found.deployment.environment(found.ring), peers=peers)
+        try:
+            yield transaction, environment
+        except regions.Impossible as error:
+            raise HomeError(str(error)) from None
 
 
 def _opened(place: Path | str, ring: KeyRing, blob: bytes, context: dict[str, str]) -> tuple[str, bytes]:

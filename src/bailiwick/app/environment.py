@@ -66,6 +66,7 @@ class World:
         self.trail = trail
         self._company = company.directory(settings)
         self.key_proxies = outward.key_proxies(settings)
+        self._ended, self._woken = threading.Event(), threading.Event()
         self.environment = msgspec.structs.replace(
             deployment.environment(ring),
             names_policies=settings.name_policies,
@@ -77,6 +78,7 @@ class World:
             saml_weak_signatures=settings.saml_weak_signatures,
             hsms=outward.hsms(settings),
             key_proxies=self.key_proxies,
+            peers=outward.peers(settings, deployment.region, self._woken),
             rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),
         )
         self._guesses = Guesses(store, self.environment.attempts)
@@ -88,11 +90,15 @@ class World:
         self.exporters = exporters(settings, trail.shelf) if trail else []
         for exporter in self.exporters:
             exporter.start()
-        self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._write_usage, name="usage", daemon=True),
             threading.Thread(target=self._do_chores, name="chores", daemon=True),
         ]
+        if self.environment.peers.all:
+            courier = outward.courier(self.pipeline)
+            self._threads.append(
+                threading.Thread(target=courier.run, args=(self._woken, self._ended), name="peers", daemon=True)
+            )
         if roots is not None:
             self._threads.append(
                 threading.Thread(target=self._follow_roots, args=(roots,), name="root keys", daemon=True)
@@ -126,6 +132,7 @@ class World:
     def close(self) -> None:
         """Write what is still in memory, and let go of everything."""
         self._ended.set()
+        self._woken.set()
         for thread in self._threads:
             thread.join()
         if self.trail:

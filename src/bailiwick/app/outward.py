@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 from bailiwick.app.key_proxies import KeyProxies
 from bailiwick.app.settings import Settings, SettingsError
 from bailiwick.core.message import Request, Response
+from bailiwick.core.peers import Peers
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.kept import Kept
 from bailiwick.outside import Token
 from bailiwick.pipeline import Pipeline
 
 if TYPE_CHECKING:
+    from bailiwick.app.courier import Courier
     from bailiwick.app.xks import File
 
 
@@ -29,6 +32,26 @@ def hsms(settings: Settings) -> Mapping[str, Token]:
         return opened(settings.hsm.expanduser(), os.environ)
     except HsmError as error:
         raise SettingsError(f"`hsm`: {error}") from None
+
+
+def peers(settings: Settings, home: str, woken: threading.Event) -> Peers:
+    """The deployments that share keys with this one, whose home is `home`. Raises SettingsError."""
+    if settings.peers is None:
+        return Peers()
+    from bailiwick.app import peering
+
+    try:
+        return peering.read(settings.peers.expanduser(), home, woken)
+    except peering.PeeringError as error:
+        raise SettingsError(f"`peers`: {error}") from None
+
+
+def courier(pipeline: Pipeline) -> Courier:
+    """What tells the peers of keys."""
+    from bailiwick.app.courier import Courier
+    from bailiwick.app.peering import Road
+
+    return Courier(pipeline, Road(pipeline.environment.peers).post)
 
 
 def key_proxies(settings: Settings) -> KeyProxies:

@@ -62,6 +62,8 @@ def _vouched_for(caller: Caller) -> dict[str, Any]:
     provider = caller.principal.arn
     if provider.startswith("arn:") and ":instance/" in provider:
         return {"type": "Instance", "principalId": caller.user_id, "arn": provider, "accountId": caller.account}
+    if ":peer/" in provider:
+        return {"type": "Peer", "principalId": caller.user_id, "arn": provider}
     if ":saml-provider/" in provider:
         subject, issuer, kind = _said(caller, "saml:sub"), _said(caller, "saml:namequalifier"), "SAMLUser"
         principal_id = f"{issuer or provider}:{subject}"

@@ -17,6 +17,7 @@ from bailiwick.core.ids import Entropy
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import credential_tables, instance_tables, provider_tables, tables
 from bailiwick.services.kms import tables as kms
+from bailiwick.services.kms.family_tables import family
 from bailiwick.store import Store
 
 _AT_ONCE = 100  # values in one transaction: others write between them
@@ -46,6 +47,7 @@ REGISTRY = (
     Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
     Sealed(instance_tables.document_key.c.sealed, "identity-document-key", lambda row: str(row.id)),
     Sealed(kms.store.c.secret, "kms-key-store", lambda row: str(row.id)),
+    Sealed(family.c.digests, "kms-family-digests", lambda row: f"{row.account}|{row.id}"),
     Sealed(kms.material.c.sealed, "kms-material", lambda row: f"{row.key_arn}|{row.id}"),
 )
 """Every sealed column of the database. A test finds those that are missing."""

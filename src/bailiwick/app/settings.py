@@ -194,6 +194,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     xks: Annotated[
         Path | None, Meta(description="file (TOML) of external keys: who uses those here, where other proxies are")
     ] = None
+    peers: Annotated[
+        Path | None,
+        Meta(description="file (TOML) of other deployments that share multi-Region keys; docs/kms/peers.md"),
+    ] = None
     saml_weak_signatures: Annotated[
         bool, Meta(description="accept signatures with SHA-1 from SAML providers, which can be forged")
     ] = False

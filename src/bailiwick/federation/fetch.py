@@ -83,10 +83,21 @@ class Document(NamedTuple):
 
 
 class Fetcher:
-    """Documents by URL. `networks` are those that may be asked beside public addresses."""
+    """Documents by URL. `networks` are those that may be asked beside public addresses.
 
-    def __init__(self, networks: Sequence[Network], *, seconds: float = 5.0, limit: int = 102_400) -> None:
+    `authorities` (PEM) vouch for servers, instead of those of the system.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        *,
+        seconds: float = 5.0,
+        limit: int = 102_400,
+        authorities: str | None = None,
+    ) -> None:
         self._networks = tuple(networks)
+        self._authorities = authorities
         self.seconds = seconds
         self._limit = limit
         self._trusting: tuple[ssl.SSLContext, float] | None = None
@@ -220,10 +231,10 @@ class Fetcher:
         raise WrongThumbprint("no certificate of the server has a pinned thumbprint", reached=True)
 
     def _context_that_trusts(self) -> ssl.SSLContext:
-        """TLS that trusts the system's authorities, as they were not long ago."""
+        """TLS that trusts the authorities, as the system had them not long ago."""
         made, now = self._trusting, time.monotonic()
         if made is None or now - made[1] > _TRUSTED_FOR:
-            self._trusting = made = _context(), now
+            self._trusting = made = _context(self._authorities), now
         return made[0]
 
     def _shown(self, addresses: Sequence[Address], host: str, port: int, ends: float) -> list[bytes]:
@@ -327,8 +338,8 @@ def _left(ends: float) -> float:
     return left
 
 
-def _context(anchor: bytes | None = None) -> ssl.SSLContext:
-    """TLS that verifies: against the system's authorities, or against this one certificate (DER)."""
+def _context(anchor: bytes | str | None = None) -> ssl.SSLContext:
+    """TLS that verifies: against the system's authorities, or against these certificates (one in DER, or PEM)."""
     context = ssl.create_default_context(cadata=anchor)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if anchor is not None:

@@ -16,6 +16,7 @@ from bailiwick.services.kms import (
     rotation,
     sharing,
     signing,
+    synchronizing,
     tags,
 )
 from bailiwick.services.kms.service import kms
@@ -35,5 +36,6 @@ __all__ = [
     "rotation",
     "sharing",
     "signing",
+    "synchronizing",
     "tags",
 ]

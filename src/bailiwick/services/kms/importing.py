@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
 from sqlalchemy import insert, select, update
 
@@ -35,13 +35,6 @@ _VALID_FOR = 86400.0
 _LONGEST = 365 * 86400.0
 _WRAPPED = "RSA_AES_KEY_WRAP_"
 _NEW, _EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
-
-_KINDS: dict[str, type] = {
-    "RSA": rsa.RSAPrivateKey,
-    "ECC_NIST_P": ec.EllipticCurvePrivateKey,
-    "ECC_SECG": ec.EllipticCurvePrivateKey,
-    "ECC_NIST_E": ed25519.Ed25519PrivateKey,
-}
 
 
 class _Token(msgspec.Struct, array_like=True):
@@ -102,7 +95,8 @@ def import_key_material(
     states.check("ImportKeyMaterial", key)
     expires = _expiry(call, request)
     given = _unwrapped(call, request, key)
-    _check_kind(key, given)
+    if not material.fits(key.spec, given):
+        raise IncorrectKeyMaterialException(f"The key material is not valid for key spec {key.spec}.")
     digest = call.environment.ring.mac(_DIGESTS, key.id.encode() + b"|" + given)
     known = call.transaction.all(
         select(tables.material).where(tables.material.c.key_arn == key.arn).order_by(tables.material.c.number)
@@ -210,29 +204,6 @@ def _unwrapped(call: Call, request: shapes.ImportKeyMaterialRequest, key: Key) -
         return aes_key_unwrap_with_padding(ephemeral, blob[size:])  # RFC 5649
     except (DoesNotOpen, InvalidUnwrap, ValueError):
         raise InvalidCiphertextException from None
-
-
-def _check_kind(key: Key, given: bytes) -> None:
-    """Refuse what is no material of this key's spec. Raises IncorrectKeyMaterialException."""
-    wrong = IncorrectKeyMaterialException(f"The key material is not valid for key spec {key.spec}.")
-    if specs.is_symmetric(key.spec):
-        if len(given) != material.SYMMETRIC_BYTES:
-            raise wrong
-    elif specs.is_hmac(key.spec):
-        if not int(key.spec.removeprefix("HMAC_")) // 8 <= len(given) <= 128:
-            raise wrong
-    elif not _is_pair(key.spec, given):
-        raise wrong
-
-
-def _is_pair(spec: str, given: bytes) -> bool:
-    found = material.checked(given)
-    kind = next((kind for prefix, kind in _KINDS.items() if spec.startswith(prefix)), None)
-    if found is None or kind is None or not isinstance(found, kind):
-        return False
-    if isinstance(found, rsa.RSAPrivateKey):
-        return found.key_size == int(spec.removeprefix("RSA_"))
-    return not isinstance(found, ec.EllipticCurvePrivateKey) or found.curve.name == material.CURVES[spec].name
 
 
 def _check_type(request: shapes.ImportKeyMaterialRequest, key: Key, is_known: bool, same: str | None) -> None:

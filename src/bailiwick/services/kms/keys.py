@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from bailiwick.api import Call, Environment, Target, Transaction, ValidationError, nothing
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import (
+    families,
     grants,
     key_stores,
     material,
@@ -18,6 +19,7 @@ from bailiwick.services.kms import (
     paging,
     policies,
     records,
+    replicas_away,
     shapes,
     specs,
     states,
@@ -109,6 +111,7 @@ def new_key(call: Call, request: shapes.CreateKeyRequest) -> Target:
 
 @kms.operation("CreateKey", on=new_key, writes=True, asks_first=True)
 def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> shapes.CreateKeyResponse:
+    replicas_away.check_region(call)
     spec, usage = _kind(request)
     entropy, imported = call.environment.entropy, request.Origin == EXTERNAL
     # What can take long is done before the transaction is opened.
@@ -279,7 +282,9 @@ def delete_what_is_due(transaction: Transaction, environment: Environment, now: 
         transaction.run(delete(tables.key).where(column.arn == row.arn))
         key_stores.let_go(transaction, environment, row)
         transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))
-        multi_region.replica_is_gone(transaction, row, now)
+        if row.primary_region is not None:
+            families.left(transaction, environment, row.account, row.id, row.region)
+            multi_region.replica_is_gone(transaction, row.account, row.id, now)
 
 
 def _update(call: Call, key: Key, **values: object) -> None:

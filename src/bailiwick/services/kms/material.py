@@ -23,6 +23,7 @@ from bailiwick.core.ids import Entropy
 from bailiwick.services.kms import specs
 
 SYMMETRIC_BYTES = 32
+_LONGEST_HMAC = 128
 
 MlDsa = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
 MlKem = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
@@ -42,6 +43,14 @@ _OTHERS: dict[str, Callable[[], Private]] = {
     "ML_KEM_768": mlkem.MLKEM768PrivateKey.generate,
     "ML_KEM_1024": mlkem.MLKEM1024PrivateKey.generate,
 }
+_CLASSES: dict[str, type] = {
+    "ECC_NIST_EDWARDS25519": ed25519.Ed25519PrivateKey,
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey,
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
+}
 
 
 def generate(spec: str, entropy: Entropy) -> bytes:
@@ -54,6 +63,20 @@ def generate(spec: str, entropy: Entropy) -> bytes:
     if specs.is_hmac(spec):
         return entropy(int(spec.removeprefix("HMAC_")) // 8)
     return stored(_new_pair(spec))
+
+
+def fits(spec: str, given: bytes) -> bool:
+    """Whether this is, as stored, material of this spec. All of a private key is checked."""
+    if specs.is_symmetric(spec):
+        return len(given) == SYMMETRIC_BYTES
+    if specs.is_hmac(spec):
+        return int(spec.removeprefix("HMAC_")) // 8 <= len(given) <= _LONGEST_HMAC
+    found = checked(given)
+    if isinstance(found, rsa.RSAPrivateKey):
+        return spec == f"RSA_{found.key_size}"
+    if isinstance(found, ec.EllipticCurvePrivateKey):
+        return spec in CURVES and found.curve.name == CURVES[spec].name
+    return spec in _OTHERS and isinstance(found, _CLASSES[spec])
 
 
 def stored(private: Private) -> bytes:

@@ -1,18 +1,18 @@
-"""Multi-Region keys: one key id and material in several regions of this deployment (facts/kms.md section 9).
+"""Multi-Region keys: one key id and material in several regions (facts/kms.md section 9).
 
 Each of them is a key of its own, with its policy, grants, aliases, tags and state. `primary_region` says where the
-primary is, in the row of every one.
+primary is, in the row of every one. What is here of those whose keys are at peers as well, families.py says.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, update
 
 from bailiwick.api import Transaction
 from bailiwick.core import arn
-from bailiwick.services.kms import records, shapes, tables
+from bailiwick.services.kms import families, records, shapes, tables
 from bailiwick.services.kms.records import PENDING_DELETION, PENDING_REPLICA_DELETION, Key
 from bailiwick.services.kms.shapes import UnsupportedOperationException
 
@@ -21,16 +21,12 @@ _DAY = 86400
 
 
 def others(transaction: Transaction, account: str, key_id: str, but: str) -> list[Row[Any]]:
-    """The rows of the keys with the same id in other regions, in the order of their regions."""
-    column = tables.key.c
-    rows = transaction.all(
-        select(tables.key).where(column.account == account, column.id == key_id).order_by(column.region)
-    )
-    return [row for row in rows if row.arn != but]
+    """The rows of the keys with the same id in other regions of this deployment, in the order of their regions."""
+    return [row for row in families.here(transaction, account, key_id) if row.arn != but]
 
 
 def related(transaction: Transaction, key: Key) -> list[str]:
-    """The ARNs of a key and of the others of the same multi-Region key, the key's own first."""
+    """The ARNs of a key and of the others of the same multi-Region key that are here, the key's own first."""
     if key.primary_region is None:
         return [key.arn]
     return [key.arn, *(row.arn for row in others(transaction, key.account, key.id, key.arn))]
@@ -44,7 +40,10 @@ def check_primary(key: Key) -> None:
 
 def has_replicas(transaction: Transaction, key: Key) -> bool:
     """Whether it is a primary with replicas."""
-    return key.primary_region == key.region and bool(others(transaction, key.account, key.id, key.arn))
+    if key.primary_region != key.region:
+        return False
+    where = transaction, key.account, key.id
+    return bool(others(*where, key.arn) or families.away(*where))
 
 
 def configuration(transaction: Transaction, key: Key) -> shapes.MultiRegionConfiguration | None:
@@ -53,6 +52,8 @@ def configuration(transaction: Transaction, key: Key) -> shapes.MultiRegionConfi
         return None
     regions = {key.region: key.arn}
     regions |= {row.region: row.arn for row in others(transaction, key.account, key.id, key.arn)}
+    away = families.away(transaction, key.account, key.id)
+    regions |= {each.region: in_region(key.arn, each.region) for each in away}
     shown = [shapes.MultiRegionKey(Arn=key_arn, Region=region) for region, key_arn in sorted(regions.items())]
     return shapes.MultiRegionConfiguration(
         MultiRegionKeyType=PRIMARY if key.region == key.primary_region else REPLICA,
@@ -66,10 +67,10 @@ def pending_window(key: Key) -> int | None:
     return key.deletion_days if key.state == PENDING_REPLICA_DELETION else None
 
 
-def replica_is_gone(transaction: Transaction, gone: Row[Any], now: float) -> None:
+def replica_is_gone(transaction: Transaction, account: str, key_id: str, now: float) -> None:
     """After the deletion of a replica: its primary's waiting period begins, if it waited for the last one."""
-    left = others(transaction, gone.account, gone.id, gone.arn)
-    if len(left) != 1 or left[0].state != PENDING_REPLICA_DELETION:
+    left = families.here(transaction, account, key_id)
+    if len(left) != 1 or left[0].state != PENDING_REPLICA_DELETION or families.away(transaction, account, key_id):
         return
     primary = left[0]
     transaction.run(

@@ -75,6 +75,7 @@ _OTHERS: dict[str, Charges] = {
     "GenerateRandom": _ONE[SYMMETRIC],
     "ReplicateKey": (("ReplicateKey", 1.0), ("CreateKey", 2.0)),
 }
+_OF_PEERS = "SynchronizeMultiRegionKey"
 
 
 def _charges(call: Call, request: Any, target: Target) -> Charges:
@@ -86,7 +87,7 @@ def _charges(call: Call, request: Any, target: Target) -> Charges:
         return (*((_kind(key), 1.0) for key in target.record or (None, None)),)
     if name.startswith("GenerateDataKeyPair"):
         return _ONE.get(f"{_PAIRS}{request.KeyPairSpec}", _ONE[SYMMETRIC])
-    return _OTHERS.get(name) or _ONE[name]
+    return () if name == _OF_PEERS else _OTHERS.get(name) or _ONE[name]
 
 
 def _kind(key: Any) -> str:

@@ -17,7 +17,7 @@ from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
 from bailiwick.core.seal import KeyRing
-from bailiwick.services.kms import material, specs, stores, tables
+from bailiwick.services.kms import family_tables, material, specs, stores, tables
 from bailiwick.services.kms.ciphertext import Ciphers, Origin, Sealing
 from bailiwick.services.kms.material import Private
 from bailiwick.services.kms.stores import KeyStore
@@ -28,6 +28,7 @@ PENDING_DELETION = "PendingDeletion"
 PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
 PENDING_IMPORT = "PendingImport"
 UNAVAILABLE = "Unavailable"
+UPDATING = "Updating"  # its primary is being moved to a peer, which has not said yet that it has it
 EXPIRES, LASTS = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AWS_CLOUDHSM, EXTERNAL_KEY_STORE = stores.AWS_CLOUDHSM, stores.EXTERNAL_KEY_STORE
@@ -177,7 +178,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         region=row.region,
         id=row.id,
         description=row.description,
-        state=UNAVAILABLE if away else row.state,
+        state=UNAVAILABLE if away else UPDATING if _is_moving(transaction, row) else row.state,
         spec=row.spec,
         usage=row.usage,
         origin=row.origin,
@@ -200,6 +201,16 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         xks_key=row.xks_key,
         **_ready(row, materials.get(row.material)),
     )
+
+
+def _is_moving(transaction: Transaction, row: Row[Any]) -> bool:
+    """Whether the primary of an enabled multi-Region key is at a peer that has not said yet that it knows."""
+    if row.primary_region in (None, row.region) or row.state != ENABLED:
+        return False
+    family, member = family_tables.family.c, family_tables.member.c
+    same = (member.account == row.account, member.id == row.id, member.region == row.primary_region)
+    moved = (family.account == row.account, family.id == row.id, member.epoch < family.epoch)
+    return transaction.one(select(member.region).where(*same, *moved, ~member.here)) is not None
 
 
 def _has_grants(transaction: Transaction, arn: str) -> bool:

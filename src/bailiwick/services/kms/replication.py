@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from bailiwick.api import Call, Target, ValidationError
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import multi_region, policies, records, shapes, states, tables, tags
+from bailiwick.services.kms import (
+    families,
+    multi_region,
+    policies,
+    records,
+    replicas_away,
+    shapes,
+    states,
+    tables,
+    tags,
+)
 from bailiwick.services.kms.keys import metadata
 from bailiwick.services.kms.records import ENABLED, EXTERNAL, PENDING_IMPORT, Key
 from bailiwick.services.kms.service import kms
@@ -39,12 +49,15 @@ def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> 
         raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {arn}")
     policy = request.Policy or policies.default(call)
     pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
-    _insert(call, key, arn, region, request.Description or "", policy, pins)
-    tags.put(call.transaction, arn, request.Tags)
-    call.transaction.changed(records.topic(arn), records.topic(key.arn))
-    made = records.key(call.transaction, call.environment, arn, call.now)
-    assert made is not None, "a key that was just written is there"
-    # AWS answers before the replica is ready, and its clients wait for that; here it is ready at once.
+    peer = call.environment.peers.of_region(region)
+    if peer is not None:
+        tags.check(request.Tags)
+        replicas_away.wish(call, key, peer, region, request, policy)
+        made = msgspec.structs.replace(key, arn=arn, region=region, created=round(call.now, 3))
+        made = msgspec.structs.replace(made, description=request.Description or "", deletion=None)
+    else:
+        made = _made(call, key, arn, region, request, policy, pins)
+    # AWS answers before the replica is ready, and its clients wait for that. One that is here is ready at once.
     shown = msgspec.structs.replace(
         metadata(call.transaction, made), Enabled=False, KeyState="Creating", CurrentKeyMaterialId=None
     )
@@ -65,8 +78,12 @@ def primary_to_move(call: Call, request: shapes.UpdatePrimaryRegionRequest) -> T
         multi_region.in_region(target.arn, request.PrimaryRegion),
         call.now,
     )
-    if replica is None or replica.arn == target.arn:
+    if replica is not None and replica.arn == target.arn:
         return target
+    if replica is None:
+        # At a peer its own policy cannot be asked: that of the primary says whether the caller may, by its ARN.
+        away = multi_region.in_region(target.arn, request.PrimaryRegion)
+        return msgspec.structs.replace(target, also=(msgspec.structs.replace(target, arn=away),))
     also = msgspec.structs.replace(
         target, account=replica.account, arn=replica.arn, policy=replica.layer,
         context={**region, **replica.context, "kms:calleraccount": call.account},
@@ -82,15 +99,30 @@ def update_primary_region(call: Call, request: shapes.UpdatePrimaryRegionRequest
     if region == key.region:
         return
     replica = multi_region.in_region(key.arn, region)
-    every = multi_region.related(call.transaction, key)
-    if replica not in every:
+    if replica not in multi_region.related(call.transaction, key) and not replicas_away.is_made(call, key, region):
         raise NotFoundException(f"Key '{replica}' does not exist")
-    column = tables.key.c
-    call.transaction.run(update(tables.key).where(column.arn.in_(every)).values(primary_region=region))
-    # The primary is the one that rotates.
-    call.transaction.run(update(tables.key).where(column.arn == key.arn).values(rotation_due=None))
-    call.transaction.run(update(tables.key).where(column.arn == replica).values(rotation_due=key.rotation_due))
-    call.transaction.changed(*(records.topic(each) for each in every))
+    families.move_primary(
+        call.transaction, call.environment, key.account, key.id, region, rotation_due=key.rotation_due
+    )
+
+
+def _made(
+    call: Call,
+    key: Key,
+    arn: str,
+    region: str,
+    request: shapes.ReplicateKeyRequest,
+    policy: str,
+    pins: dict[str, str],
+) -> Key:
+    """A replica that is made here."""
+    _insert(call, key, arn, region, request.Description or "", policy, pins)
+    tags.put(call.transaction, arn, request.Tags)
+    call.transaction.changed(records.topic(arn), records.topic(key.arn))
+    families.joined(call.transaction, call.environment, key.account, key.id, region)
+    made = records.key(call.transaction, call.environment, arn, call.now)
+    assert made is not None, "a key that was just written is there"
+    return made
 
 
 def _insert(

@@ -7,10 +7,11 @@ from sqlalchemy import func, insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import material, multi_region, paging, records, shapes, specs, states, tables
+from bailiwick.services.kms import families, material, multi_region, paging, records, shapes, specs, states, tables
 from bailiwick.services.kms.records import AWS_KMS, CURRENT, ENABLED, EXTERNAL, NON_CURRENT, PENDING_ROTATION, Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import (
+    ConflictException,
     KMSInvalidStateException,
     LimitExceededException,
     UnsupportedOperationException,
@@ -51,11 +52,13 @@ def get_key_rotation_status(
 ) -> shapes.GetKeyRotationStatusResponse:
     _check_rotates(key, AWS_KMS, EXTERNAL)
     rotates = key.rotation_days is not None and key.deletion is None
+    waits = _pending(call.transaction, key)
     return shapes.GetKeyRotationStatusResponse(
         KeyRotationEnabled=rotates,
         KeyId=key.arn,
         RotationPeriodInDays=key.rotation_days if rotates else None,
         NextRotationDate=key.rotation_due if rotates else None,
+        OnDemandRotationStartDate=waits.since if waits.how == ON_DEMAND else None,
     )
 
 
@@ -66,6 +69,8 @@ def rotate_key_on_demand(
     states.check("RotateKeyOnDemand", key)  # before the spec: a disabled RSA key is told that it is disabled
     _check_rotates(key, AWS_KMS, EXTERNAL)
     _check_primary(key)
+    if _pending(call.transaction, key).pending:
+        raise ConflictException(f"The rotation of {key.arn} that was begun before is not complete.")
     if _count_on_demand(call.transaction, key.arn) >= ON_DEMAND_ROTATIONS:
         raise LimitExceededException(
             "The on-demand rotations limit has been reached for the given keyId. "
@@ -85,6 +90,9 @@ def list_key_rotations(
     _check_rotates(key, AWS_KMS, EXTERNAL)
     column, limit = tables.material.c, request.Limit or _PAGE
     wanted = [column.key_arn == key.arn, column.number > int(paging.after(call, request.Marker) or -1)]
+    waits = _pending(call.transaction, key).pending
+    if waits and key.origin == AWS_KMS:
+        wanted.append(column.id != waits)
     if request.IncludeKeyMaterial != "ALL_KEY_MATERIAL":
         wanted.append(column.rotated.is_not(None))
     rows = call.transaction.all(select(tables.material).where(*wanted).order_by(column.number).limit(limit + 1))
@@ -111,9 +119,14 @@ def list_key_rotations(
 
 
 def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> None:
-    """Give a key, and every other of the same multi-Region key, new material."""
+    """Give a key, and every other of the same multi-Region key, new material.
+
+    It is the current one at once; or, if there are replicas at peers, when each of them holds it (`complete`).
+    """
     fresh, fresh_id = material.generate(key.spec, environment.entropy), environment.entropy(32).hex()
-    for arn in multi_region.related(transaction, key):
+    every = multi_region.related(transaction, key)
+    waits = key.primary_region is not None and bool(_away(transaction, key.account, key.id))
+    for arn in every:
         number = transaction.one(
             select(func.max(tables.material.c.number).label("last")).where(tables.material.c.key_arn == arn)
         )
@@ -127,7 +140,43 @@ def rotate(transaction: Transaction, environment: Environment, key: Key, how: st
                 state=NON_CURRENT,
             )
         )
-        make_current(transaction, arn, fresh_id, how, now)
+        transaction.changed(records.topic(arn))
+        if not waits:
+            make_current(transaction, arn, fresh_id, how, now)
+    if key.primary_region is not None:
+        if waits:
+            families.wait(transaction, key.account, key.id, fresh_id, how, now)
+        families.changed(transaction, environment, key.account, key.id, shared=True, own=True)
+
+
+def complete(transaction: Transaction, environment: Environment, account: str, key_id: str, now: float) -> None:
+    """Have the material that waits be the current one, if the primary is here and every replica at a peer holds it.
+
+    A peer that is away holds nobody up for longer than a day.
+    """
+    found = families.find(transaction, account, key_id)
+    if found is None or not found.pending:
+        return
+    rows = families.here(transaction, account, key_id)
+    lacks = any(found.pending not in each.holds for each in _away(transaction, account, key_id))
+    if (lacks and now < (found.pending_since or 0) + _DAY) or all(r.region != found.primary_region for r in rows):
+        return
+    for row in rows:
+        make_current(transaction, row.arn, found.pending, found.pending_how or ON_DEMAND, now)
+    families.wait(transaction, account, key_id, "", None, None)
+    families.changed(transaction, environment, account, key_id, shared=True)
+
+
+@kms.chore
+def complete_what_waits(transaction: Transaction, environment: Environment, now: float) -> None:
+    """Complete the rotations that have waited long enough for peers that are away."""
+    for account, key_id in families.waiting(transaction, now - _DAY, _AT_ONCE):
+        complete(transaction, environment, account, key_id, now)
+
+
+def _away(transaction: Transaction, account: str, key_id: str) -> list[families.Member]:
+    """The replicas at peers that have been made."""
+    return [each for each in families.away(transaction, account, key_id) if each.state == families.PRESENT]
 
 
 def make_current(transaction: Transaction, arn: str, material_id: str, how: str, now: float) -> None:
@@ -157,7 +206,7 @@ def rotate_what_is_due(transaction: Transaction, environment: Environment, now: 
     )
     for row in due:
         key = records.key(transaction, environment, row.arn, now)
-        if key is None or key.rotation_days is None:
+        if key is None or key.rotation_days is None or _pending(transaction, key).pending:
             continue
         rotate(transaction, environment, key, AUTOMATIC, now)
         transaction.run(
@@ -165,6 +214,10 @@ def rotate_what_is_due(transaction: Transaction, environment: Environment, now: 
             .where(column.arn == key.arn)
             .values(rotation_due=round(now + key.rotation_days * _DAY, 3))
         )
+
+
+def _pending(transaction: Transaction, key: Key) -> families.Pending:
+    return families.pending(transaction, key.account, key.id) if key.primary_region else families.NOTHING
 
 
 def _check_rotates(key: Key, *origins: str) -> None:
@@ -192,6 +245,8 @@ def _schedule(call: Call, key: Key, *, days: int | None, due: float | None) -> N
         values = {"rotation_days": days, "rotation_due": due if arn == key.arn else None}
         call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(**values))
         call.transaction.changed(records.topic(arn))
+    if key.primary_region is not None:
+        families.changed(call.transaction, call.environment, key.account, key.id, shared=True)
 
 
 def _count_on_demand(transaction: Transaction, arn: str) -> int:

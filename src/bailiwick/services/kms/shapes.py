@@ -143,6 +143,11 @@ class InvalidMarkerException(ApiError):
     status = 400
 
 
+class InvalidPeerMessageException(ApiError):
+    code = "InvalidPeerMessageException"
+    status = 400
+
+
 class KMSInternalException(ApiError):
     code = "KMSInternalException"
     status = 500
@@ -838,6 +843,13 @@ class SignRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     DryRun: bool | None = None
 
 
+PeerMessageType = Annotated[bytes, Meta(min_length=1, max_length=530000)]
+
+
+class SynchronizeMultiRegionKeyRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Message: PeerMessageType
+
+
 class TagResourceRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType
     Tags: list[Tag]
@@ -1286,6 +1298,10 @@ class SignResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     KeyId: KeyIdType | None = None
     Signature: CiphertextType | None = None
     SigningAlgorithm: SigningAlgorithmSpec | None = None
+
+
+class SynchronizeMultiRegionKeyResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    Message: PeerMessageType | None = None
 
 
 class UpdateCustomKeyStoreResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):

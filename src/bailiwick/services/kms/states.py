@@ -10,6 +10,7 @@ from bailiwick.services.kms.records import (
     PENDING_IMPORT,
     PENDING_REPLICA_DELETION,
     UNAVAILABLE,
+    UPDATING,
     Key,
 )
 from bailiwick.services.kms.shapes import (
@@ -55,6 +56,17 @@ _NEED_STORE = frozenset(
 )
 # Those that need one that has its material, and is to be kept.
 _NEED_MATERIAL = frozenset(("DisableKey", "EnableKey"))
+# What waits until a primary that is being moved has arrived.
+_NOT_MEANWHILE = frozenset(
+    (
+        "DisableKey",
+        "EnableKey",
+        "GetParametersForImport",
+        "ReplicateKey",
+        "RotateKeyOnDemand",
+        "ScheduleKeyDeletion",
+    )
+)
 # Those that need one that is to be kept.
 _NEED_KEPT = frozenset(
     (
@@ -91,6 +103,8 @@ def check(operation: str, key: Key) -> None:
     pending = _PENDING.get(key.state)
     if operation == "CancelKeyDeletion" and pending is None:
         raise KMSInvalidStateException(f"{key.arn} is not pending deletion.")
+    if key.state == UPDATING and operation in _NOT_MEANWHILE:
+        raise KMSInvalidStateException(f"{key.arn} is updating.")
     if operation not in _NEED_ENABLED | _NEED_MATERIAL | _NEED_KEPT:
         return
     if pending is not None:

@@ -29,13 +29,9 @@ def of_request(tags: Sequence[Tag] | None, keys: Sequence[str] | None = None) ->
 
 def put(transaction: Transaction, key_arn: str, tags: Sequence[Tag] | None) -> None:
     """Set tags of a key; those with the same key are replaced. Raises TagException."""
-    if not tags:
+    given = check(tags)
+    if not given:
         return
-    given = {tag.TagKey: tag.TagValue for tag in tags}
-    if len(given) < len(tags):
-        raise TagException("Duplicate tag keys")
-    if any(key.lower().startswith("aws:") for key in given):
-        raise TagException("Tags beginning with aws: are reserved")
     column = tables.tag.c
     rows = transaction.all(select(column.key, column.position).where(column.key_arn == key_arn))
     positions = {row.key: row.position for row in rows}
@@ -50,6 +46,18 @@ def put(transaction: Transaction, key_arn: str, tags: Sequence[Tag] | None) -> N
             for number, (key, value) in enumerate(given.items())
         ],
     )
+
+
+def check(tags: Sequence[Tag] | None) -> dict[str, str]:
+    """The tags of a new key, by their keys. Raises TagException."""
+    given = {tag.TagKey: tag.TagValue for tag in tags or ()}
+    if len(given) < len(tags or ()):
+        raise TagException("Duplicate tag keys")
+    if any(key.lower().startswith("aws:") for key in given):
+        raise TagException("Tags beginning with aws: are reserved")
+    if len(given) > _MAX_TAGS:
+        raise TagException("Too many tags")
+    return given
 
 
 def key_to_tag(call: Call, request: shapes.TagResourceRequest) -> Target:

@@ -1,0 +1,149 @@
+"""What a peer tells of a multi-Region key, and what is known here: made one, whichever comes first or twice.
+
+- What all keys share is taken from the newer of the two (Snapshot.rank); the older one's is left.
+- Material is never lost: what either has, both have. Which of it is current, the newer one says.
+- Of a key in another region the register with the higher version is believed, whoever passed it on; of keys here
+  nobody is believed.
+- A wish is fulfilled once: the register of what was there before must be the one that the wish names.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, update
+
+from bailiwick.api import Environment, Transaction
+from bailiwick.core.peers import Peer
+from bailiwick.directory import accounts
+from bailiwick.services.kms import families, material, multi_region, peer_replicas, rotation, specs
+from bailiwick.services.kms.families import Member
+from bailiwick.services.kms.family_tables import family
+from bailiwick.services.kms.peer_messages import Snapshot
+from bailiwick.services.kms.peer_replicas import Unacceptable
+from bailiwick.services.kms.records import EXTERNAL, PENDING_DELETION
+
+
+def merge(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer, now: float) -> None:
+    """Take in what a peer told. Raises Unacceptable, and then nothing may be kept."""
+    account, key_id = told.account, told.id
+    _check(transaction, environment, told, peer)
+    known = families.find(transaction, account, key_id)
+    if known is None:
+        if not any(environment.peers.of_region(region) is None for region in told.wishes):
+            return  # it is of no concern here
+        _begin(transaction, environment, told)
+    news = known is None or told.rank > known.rank
+    before = known.primary_region if known is not None else ""
+    news |= _take_registers(transaction, told)
+    if known is None or told.epoch >= known.epoch:
+        for region, wish in sorted(told.wishes.items()):
+            if environment.peers.of_region(region) is None:
+                news |= peer_replicas.make(transaction, environment, told, region, wish, now)
+    is_newer = known is not None and told.rank > known.rank
+    own = peer_replicas.unite(transaction, environment, told, is_newer=is_newer)
+    if is_newer:
+        peer_replicas.follow(transaction, told)
+        _take_shared(transaction, told)
+    if own or is_newer or news:
+        families.changed(transaction, environment, account, key_id, own=own or is_newer, but=peer.name)
+    _settle(transaction, environment, told, before, now)
+
+
+def _check(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer) -> None:
+    """Whether it is for this peer to tell. Raises Unacceptable."""
+    if told.partition != environment.partition:
+        raise Unacceptable(f"it is of the partition {told.partition}")
+    if told.account not in peer.accounts:
+        raise Unacceptable(f"keys of account {told.account} are not shared with {peer.name}")
+    if accounts.find(transaction, told.account) is None:
+        raise Unacceptable(f"there is no account {told.account} here")
+    rows = families.here(transaction, told.account, told.id)
+    known = families.members(transaction, told.account, told.id)
+    if rows and not known:
+        raise Unacceptable("there is another key with this id")
+    if known and not any(region in peer.regions for region in known):
+        raise Unacceptable(f"the key is not shared with {peer.name}")
+    if told.spec and any((row.spec, row.usage, row.origin) != (told.spec, told.usage, told.origin) for row in rows):
+        raise Unacceptable("the key is of another kind")
+    if told.spec and (told.spec not in specs.SPECS or told.usage not in specs.SPECS[told.spec]):
+        raise Unacceptable(f"there are no keys of the kind {told.spec} {told.usage}")
+    for each in told.materials:
+        if each.secret is not None and not (told.origin != EXTERNAL and material.fits(told.spec, each.secret)):
+            raise Unacceptable("there is material that is none of such a key")
+
+
+def _begin(transaction: Transaction, environment: Environment, told: Snapshot) -> None:
+    transaction.run(
+        insert(family).values(
+            account=told.account,
+            id=told.id,
+            epoch=told.epoch,
+            primary_region=told.primary,
+            revision=told.revision,
+            rotation_due=told.rotation_due,
+            pending=told.pending,
+            pending_how=told.pending_how,
+            pending_since=told.pending_since,
+            digests=families.seal_digests(environment, told.account, told.id, told.digests),
+        )
+    )
+
+
+def _take_registers(transaction: Transaction, told: Snapshot) -> bool:
+    """Believe what is newer of keys elsewhere; whether there was any."""
+    known, news = families.members(transaction, told.account, told.id), False
+    for region, register in told.members.items():
+        mine = known.get(region)
+        if mine is not None and (mine.here or mine.version >= register.version):
+            continue
+        families.put(
+            transaction,
+            told.account,
+            told.id,
+            Member(
+                region=region,
+                here=False,
+                version=register.version,
+                epoch=register.epoch,
+                state=register.state,
+                holds=frozenset(register.holds),
+            ),
+        )
+        news = True
+    if news:
+        transaction.changed(*families.topics(transaction, told.account, told.id))
+    return news
+
+
+def _take_shared(transaction: Transaction, told: Snapshot) -> None:
+    same = (family.c.account == told.account, family.c.id == told.id)
+    transaction.run(
+        update(family)
+        .where(*same)
+        .values(
+            epoch=told.epoch,
+            primary_region=told.primary,
+            revision=told.revision,
+            rotation_due=told.rotation_due,
+            pending=told.pending,
+            pending_how=told.pending_how,
+            pending_since=told.pending_since,
+        )
+    )
+
+
+def _settle(transaction: Transaction, environment: Environment, told: Snapshot, before: str, now: float) -> None:
+    """What follows from what is known now: who is primary, what is current, what is to be deleted."""
+    account, key_id = told.account, told.id
+    found = families.find(transaction, account, key_id)
+    assert found is not None, "it was begun"
+    chosen = families.members(transaction, account, key_id).get(found.primary_region)
+    if chosen is not None and chosen.here and before not in ("", found.primary_region):
+        rows = families.here(transaction, account, key_id)
+        row = next((row for row in rows if row.region == found.primary_region), None)
+        if row is None or row.state == PENDING_DELETION:
+            # The key that was chosen cannot be the primary: the one that was goes on.
+            families.move_primary(
+                transaction, environment, account, key_id, before, rotation_due=found.rotation_due
+            )
+    rotation.complete(transaction, environment, account, key_id, now)
+    multi_region.replica_is_gone(transaction, account, key_id, now)
