@@ -17,6 +17,7 @@ from bailiwick.app.files import UnsafeFile, read_private
 from bailiwick.app.setting_checks import is_loopback
 from bailiwick.core.peers import SECRET_BYTES, Peer, Peers
 from bailiwick.federation.fetch import Fetcher
+from bailiwick.federation.kept import Kept
 
 _SECONDS = 10.0
 _LIMIT = 1 << 20  # bytes of an answer
@@ -94,11 +95,11 @@ class Road:
     """The way to the peers, over the network."""
 
     def __init__(self, peers: Peers) -> None:
-        self._fetchers = {
-            peer.name: Fetcher(_ANYWHERE, seconds=_SECONDS, limit=_LIMIT, authorities=peer.authorities)
+        self._ways = {
+            peer.name: Kept(Fetcher(_ANYWHERE, seconds=_SECONDS, limit=_LIMIT, authorities=peer.authorities))
             for peer in peers.all
         }
 
     def post(self, peer: Peer, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """The status and body with which a peer answers. Raises FetchError."""
-        return self._fetchers[peer.name].post(peer.url + "/", headers, body)
+        return self._ways[peer.name].post(peer.url + "/", headers, body)
