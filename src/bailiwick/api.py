@@ -206,13 +206,13 @@ class Transaction(Protocol):
 class Environment(msgspec.Struct, frozen=True):
     """What a handler may use of the world: time, randomness and the key ring are passed in.
 
-    `entropy` is for keys and secrets; `noise`, which is faster, for what must be unique and is no secret.
-    `names_policies` has refusals tell the ARN of the managed policy that denied. `history` is None where no audit
-    trail is kept. `attempts` slows down who guesses. `public_url` has no slash at its end. `issuers` is None where
-    no web identity token is accepted, `people` where no company's directory is set up. `key_uses` has what is not
-    written yet of when KMS keys were last used. `saml_weak_signatures` accepts SHA-1 from SAML providers. `rates`
-    is None where no call is one too many. `hsms` are the operator's HSMs by their names (`cluster-...`),
-    `key_proxies` the way to external key stores, `peers` other deployments that share keys.
+    `entropy` is for keys and secrets; `noise`, faster, for what must be unique and is none. `names_policies` has
+    refusals name the managed policy that denied. `history` is None where no audit trail is kept. `attempts` slows
+    down who guesses. `public_url` has no slash at its end. `issuers` is None where no web identity token is
+    accepted, `people` where no company's directory is set up. `key_uses` has the uses of KMS keys that are not
+    written yet. `saml_weak_signatures` accepts SHA-1 from SAML providers. `rates` is None where no call is one too
+    many. `hsms` are the operator's HSMs by name, `key_proxies` the way to external key stores, `peers` other
+    deployments that share keys.
     """
 
     partition: str
