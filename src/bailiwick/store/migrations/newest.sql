@@ -513,6 +513,20 @@ CREATE TABLE kms_alias (
 	CONSTRAINT kms_alias_account_region_name_unique UNIQUE (account, region, name)
 );
 
+CREATE TABLE kms_family (
+	account VARCHAR(12) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	epoch INTEGER NOT NULL, 
+	primary_region VARCHAR(32) NOT NULL, 
+	revision INTEGER NOT NULL, 
+	rotation_due FLOAT, 
+	pending VARCHAR(64) DEFAULT '' NOT NULL, 
+	pending_how VARCHAR(16), 
+	pending_since FLOAT, 
+	digests BLOB NOT NULL, 
+	CONSTRAINT kms_family_pk PRIMARY KEY (account, id)
+);
+
 CREATE TABLE kms_grant (
 	key_arn VARCHAR(256) NOT NULL, 
 	id VARCHAR(64) NOT NULL, 
@@ -568,6 +582,29 @@ CREATE TABLE "kms_material" (
 	expires FLOAT, 
 	digest BLOB, 
 	CONSTRAINT kms_material_pk PRIMARY KEY (key_arn, id)
+);
+
+CREATE TABLE kms_member (
+	account VARCHAR(12) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	here BOOLEAN NOT NULL, 
+	version INTEGER NOT NULL, 
+	epoch INTEGER NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	holds TEXT DEFAULT '[]' NOT NULL, 
+	wish TEXT, 
+	CONSTRAINT kms_member_pk PRIMARY KEY (account, id, region)
+);
+
+CREATE TABLE kms_outbox (
+	account VARCHAR(12) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	peer VARCHAR(64) NOT NULL, 
+	version INTEGER NOT NULL, 
+	due FLOAT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	CONSTRAINT kms_outbox_pk PRIMARY KEY (account, id, peer)
 );
 
 CREATE TABLE kms_store (
@@ -940,6 +977,8 @@ CREATE INDEX kms_key_store ON kms_key (store, xks_key);
 
 CREATE INDEX kms_material_expires ON kms_material (expires);
 
+CREATE INDEX kms_outbox_due ON kms_outbox (due);
+
 CREATE INDEX org_attachment_policy ON org_attachment (policy);
 
 CREATE INDEX org_creation_organization ON org_creation (organization);
@@ -980,4 +1019,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0025')
+INSERT INTO alembic_version (version_num) VALUES ('0026')
