@@ -306,9 +306,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     def changes(self, values: Any) -> bool:
         """Whether a call with this input needs a write transaction from its beginning on."""
-        if self.asks_first:
-            return False
-        return self.writes or (self.writes_with is not None and getattr(values, self.writes_with) is not None)
+        named = self.writes_with is not None and getattr(values, self.writes_with) is not None
+        return not self.asks_first and (self.writes or named)
 
 
 class Service:
