@@ -15,6 +15,7 @@ from sqlalchemy import Executable, Row
 from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
+from bailiwick.core.happened import Happened
 from bailiwick.core.message import Request
 from bailiwick.core.peers import Peers
 from bailiwick.core.policy.layer import Layer
@@ -211,8 +212,7 @@ class Environment(msgspec.Struct, frozen=True):
     down who guesses. `public_url` has no slash at its end. `issuers` is None where no web identity token is
     accepted, `people` where no company's directory is set up. `key_uses` has the uses of KMS keys that are not
     written yet. `saml_weak_signatures` accepts SHA-1 from SAML providers. `rates` is None where no call is one too
-    many. `hsms` are the operator's HSMs by name, `key_proxies` the way to external key stores, `peers` other
-    deployments that share keys.
+    many. `hsms` are HSMs by name, `key_proxies` leads to external key stores, `peers` to others who share keys.
     """
 
     partition: str
@@ -273,7 +273,7 @@ class Call(msgspec.Struct):
 Finder = Callable[[Call, Any], Target]
 Handler = Callable[[Call, Any, Any], Any]
 Quick = bool | Callable[[Request], bool]
-Chore = Callable[[Transaction, Environment, float], None]
+Chore = Callable[[Transaction, Environment, float], Sequence[Happened] | None]
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -338,7 +338,7 @@ class Service:
         self.chores: list[Chore] = []
 
     def chore(self, work: Chore) -> Chore:
-        """Register work that is done about every minute by any process: little at once, and harmless twice."""
+        """Register work that any process does each minute: little at once, harmless twice; it tells what it did."""
         self.chores.append(work)
         return work
 

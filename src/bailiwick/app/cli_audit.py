@@ -233,6 +233,7 @@ def _row(record: dict[str, Any]) -> tuple[str, ...]:
     identity = record.get("userIdentity") or {}
     resources = record.get("resources") or []
     who = user_of(identity.get("userName", ""), identity.get("arn", "")) or identity.get("type", "")
+    who = who or identity.get("invokedBy", "")
     service = str(record.get("eventSource", "")).partition(".")[0]
     return (
         str(record.get("eventTime", "")),

@@ -14,7 +14,7 @@ import structlog
 
 from bailiwick import services
 from bailiwick.api import Chore
-from bailiwick.app import company, home, issuer, outward, rotation, throttling
+from bailiwick.app import company, happenings, home, issuer, outward, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
@@ -179,13 +179,22 @@ class World:
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
             for chore in (web_sessions.sweep, guesses.sweep, *self._chores()):
-                try:
-                    with self.store.transaction(write=True) as transaction:
-                        chore(transaction, self.environment, self.environment.now())
-                except StoreError as error:
-                    log.warning("a chore is put off", chore=chore.__name__, reason=str(error))
-                except Exception as error:  # the others must be done all the same
-                    log.error("a chore failed", chore=chore.__name__, exc_info=error)
+                self.do(chore)
+
+    def do(self, chore: Chore) -> None:
+        """A chore, if it can be done now and written down; the others must be done all the same."""
+        try:
+            with self.store.transaction(write=True) as transaction:
+                now = self.environment.now()
+                happened = chore(transaction, self.environment, now)
+                if self.trail is not None:
+                    happenings.told(self.trail, happened or (), now)
+        except StoreError as error:
+            log.warning("a chore is put off", chore=chore.__name__, reason=str(error))
+        except TimeoutError:
+            log.warning("a chore is put off", chore=chore.__name__, reason="the audit trail takes no records")
+        except Exception as error:
+            log.error("a chore failed", chore=chore.__name__, exc_info=error)
 
     def _chores(self) -> tuple[Chore, ...]:
         try:

@@ -8,6 +8,7 @@ No secret gets in: inputs and outputs pass through loggable.py.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from weakref import ref
@@ -20,6 +21,7 @@ from bailiwick.app.loggable import loggable
 from bailiwick.app.record_identity import identity_of, of_service, time_of
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.bounded import Bounded
+from bailiwick.core.happened import Happened
 from bailiwick.core.message import Tls
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import Decision, PrincipalKind
@@ -28,6 +30,7 @@ from bailiwick.web.events import DoorEvent
 from bailiwick.wire.refusal import form_of
 
 _GLOBAL_STS = "sts.amazonaws.com"
+_INTERNAL = "AWS Internal"
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
 
 _RESOURCE_TYPES = {
@@ -39,6 +42,12 @@ _RESOURCE_TYPES = {
     ("iam", "policy"): "AWS::IAM::Policy",
     ("ec2", "instance"): "AWS::EC2::Instance",
 }
+
+
+class ServiceEvent(Event, frozen=True, kw_only=True):
+    """What a service did by itself."""
+
+    happened: Happened
 
 
 class Record(msgspec.Struct, rename="camel", kw_only=True):
@@ -56,8 +65,8 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     error_message: str | UnsetType = UNSET
     request_parameters: dict[str, Any] | None
     response_elements: dict[str, Any] | None
-    additional_event_data: dict[str, Any] | msgspec.Raw | UnsetType = UNSET
-    request_id: str = msgspec.field(name="requestID")
+    additional_event_data: Mapping[str, Any] | msgspec.Raw | UnsetType = UNSET
+    request_id: str | UnsetType = msgspec.field(name="requestID", default=UNSET)
     event_id: str = msgspec.field(name="eventID")
     read_only: bool
     resources: list[msgspec.Raw]
@@ -65,6 +74,7 @@ class Record(msgspec.Struct, rename="camel", kw_only=True):
     management_event: bool = True
     recipient_account_id: str | None
     shared_event_id: str | UnsetType = msgspec.field(name="sharedEventID", default=UNSET)
+    service_event_details: Mapping[str, str] | UnsetType = UNSET
     event_category: str = "Management"
     tls_details: dict[str, str] | UnsetType = UNSET
     bailiwick: dict[str, Any] | msgspec.Raw
@@ -122,6 +132,8 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
     """
     if isinstance(event, DoorEvent):
         return _at_the_door(event, noise)
+    if isinstance(event, ServiceEvent):
+        return _by_itself(event.happened, event.time, noise)
     route, caller, error = event.route, event.caller, event.error
     changes = route is not None and route.operation.writes and route.operation.name not in _BOOKKEEPING
     if owner is not None or caller is None:
@@ -193,6 +205,30 @@ def _at_the_door(event: DoorEvent, noise: ids.Entropy) -> bytes:
     )
     if event.failure:
         record.error_message = event.failure[:_MAX_TEXT]
+    return _encoder.encode(record)
+
+
+def _by_itself(happened: Happened, time: float, noise: ids.Entropy) -> bytes:
+    """The record of what nobody called for."""
+    record = Record(
+        user_identity=msgspec.Raw(_encoder.encode({"accountId": happened.account, "invokedBy": _INTERNAL})),
+        event_time=time_of(time),
+        event_source=_source(happened.service),
+        event_name=happened.name,
+        aws_region=happened.region,
+        source_ip_address=_INTERNAL,
+        user_agent=_INTERNAL,
+        request_parameters=None,
+        response_elements=None,
+        additional_event_data=happened.additional or UNSET,
+        event_id=ids.request_id(noise),
+        read_only=False,
+        resources=[_resource(happened.arn, happened.account)],
+        event_type="AwsServiceEvent",
+        recipient_account_id=happened.account,
+        service_event_details=happened.details,
+        bailiwick={"decision": None},
+    )
     return _encoder.encode(record)
 
 

@@ -250,7 +250,10 @@ def test_a_store_is_deleted_after_its_keys_which_the_token_forgets(either: House
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert refusal(kms.delete_custom_key_store, CustomKeyStoreId=either.store) == "CustomKeyStoreHasCMKsException"
     with either.world.store.transaction(write=True) as transaction:
-        keys.delete_what_is_due(transaction, either.world.environment, time.time() + 8 * 86400)
+        (told,) = keys.delete_what_is_due(transaction, either.world.environment, time.time() + 8 * 86400)
+    status = f'[{{"backingKeyId":"{material}","deletionStatus":"SUCCESS"}}]'
+    where = {"customKeyStoreId": either.store, "clusterId": CLUSTER}
+    assert told.additional == {**where, "backingKeysDeletionStatus": status}
     assert not either.token.holds(bytes.fromhex(material))
     kms.delete_custom_key_store(CustomKeyStoreId=either.store)
     assert kms.describe_custom_key_stores()["CustomKeyStores"] == []

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from services_support import allow, document, refusal, trusts
 from sqlalchemy import select
 
+from bailiwick.core.happened import Happened
 from bailiwick.services import ALL
 from bailiwick.services.kms import tables
 from bailiwick.services.kms.service import kms as service
@@ -54,11 +55,13 @@ def world(clock: Clock) -> World:
     patch.undo()
 
 
-def do_chores(world: World) -> None:
+def do_chores(world: World) -> list[Happened]:
     assert service in ALL
+    happened: list[Happened] = []
     for chore in service.chores:
         with world.store.transaction(write=True) as transaction:
-            chore(transaction, world.environment, world.now())
+            happened += chore(transaction, world.environment, world.now()) or ()
+    return happened
 
 
 @pytest.fixture
@@ -81,10 +84,18 @@ def test_rotation_comes_due_and_keeps_what_was_encrypted(world: World, kms: Any,
     do_chores(world)
     assert current(kms, key) == first
     clock.now += 90 * DAY
-    do_chores(world)
-    do_chores(world)
+    (told,) = do_chores(world)
+    assert do_chores(world) == []
     second = current(kms, key)
     assert second != first
+    assert (told.name, told.arn) == ("RotateKey", key)
+    assert told.details == {
+        "rotationType": "AUTOMATIC",
+        "keyOrigin": "AWS_KMS",
+        "previousKeyMaterialId": first,
+        "currentKeyMaterialId": second,
+        "keyId": key.rpartition("/")[2],
+    }
     assert kms.decrypt(CiphertextBlob=old)["Plaintext"] == b"old"
     assert kms.decrypt(CiphertextBlob=old)["KeyMaterialId"] == first
     new = kms.re_encrypt(CiphertextBlob=old, DestinationKeyId=key)
@@ -189,7 +200,8 @@ def test_imported_material_expires(world: World, kms: Any, clock: Clock) -> None
     kms.encrypt(KeyId=key, Plaintext=b"x")
     clock.now += DAY
     assert refusal(kms.encrypt, KeyId=key, Plaintext=b"x") == (INVALID_STATE, f"{key} is pending import.")
-    do_chores(world)
+    (told,) = do_chores(world)
+    assert (told.name, told.arn, told.details["keyId"]) == ("DeleteExpiredKeyMaterial", key, shown["KeyId"])
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
     with world.store.transaction() as transaction:
         rows = transaction.all(select(tables.material.c.sealed).where(tables.material.c.key_arn == key))
@@ -359,7 +371,8 @@ def test_a_key_whose_time_is_up_is_gone_with_everything_that_is_its(
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     clock.now += 7 * DAY
     assert refusal(kms.describe_key, KeyId=key)[0] == "NotFoundException"
-    do_chores(world)
+    (told,) = do_chores(world)
+    assert (told.name, told.arn, told.details) == ("DeleteKey", key, {"keyId": key.rpartition("/")[2]})
     with world.store.transaction() as transaction:
         for table in (tables.key, tables.material, tables.alias, tables.tag, tables.grant):
             assert transaction.all(select(table)) == []

@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction, ValidationError
 from bailiwick.core.errors import SealError
+from bailiwick.core.happened import Happened
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import algorithms, material, records, shapes, specs, states, tables
 from bailiwick.services.kms.algorithms import DoesNotOpen
@@ -161,13 +162,15 @@ def remove(transaction: Transaction, key: Key, material_id: str) -> None:
 
 
 @kms.chore
-def remove_what_has_expired(transaction: Transaction, environment: Environment, now: float) -> None:
+def remove_what_has_expired(transaction: Transaction, environment: Environment, now: float) -> list[Happened]:
     """Forget imported material whose time is up. No call has used it since."""
-    column = tables.material.c
+    column, happened = tables.material.c, []
     for row in transaction.all(select(column.key_arn, column.id).where(column.expires <= now).limit(100)):
         key = records.key(transaction, environment, row.key_arn, now)
         if key is not None:
             remove(transaction, key, row.id)
+            happened.append(records.happened("DeleteExpiredKeyMaterial", key, {"keyMaterialId": row.id}))
+    return happened
 
 
 def _expiry(call: Call, request: shapes.ImportKeyMaterialRequest) -> float | None:

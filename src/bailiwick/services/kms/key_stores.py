@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import structlog
@@ -89,11 +90,14 @@ def take_in(call: Call, store: KeyStore, arn: str, material: str, xks_key: str |
             ) from None
 
 
-def let_go(transaction: Transaction, environment: Environment, row: Row[Any]) -> None:
-    """Destroy in its token what a key was that has been deleted. Where that fails, the log says what is left."""
+def let_go(transaction: Transaction, environment: Environment, row: Row[Any]) -> dict[str, str]:
+    """Destroy in its token what a key was that has been deleted. Where that fails, the log says what is left.
+
+    Returns what the audit trail tells of it.
+    """
     if row.origin != AWS_CLOUDHSM or row.store is None:
-        return
-    store = stores.load(transaction, environment, row.store)
+        return {}
+    status, store = "SUCCESS", stores.load(transaction, environment, row.store)
     token = environment.hsms.get((store.cluster if store else None) or "")
     try:
         if token is None:
@@ -101,6 +105,10 @@ def let_go(transaction: Transaction, environment: Environment, row: Row[Any]) ->
         token.destroy(bytes.fromhex(row.material))
     except HsmUnavailable as error:
         log.error("the key in the HSM is left", key=row.arn, cka_id=row.material, reason=str(error))
+        status = "FAILURE"
+    told = [{"backingKeyId": row.material, "deletionStatus": status}]
+    found = {"customKeyStoreId": row.store, "clusterId": (store.cluster if store else None) or ""}
+    return {**found, "backingKeysDeletionStatus": json.dumps(told, separators=(",", ":"))}
 
 
 def metadata(key: Key) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction, ValidationError, nothing
+from bailiwick.core.happened import Happened
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import (
     families,
@@ -271,20 +272,23 @@ def _kind(request: shapes.CreateKeyRequest) -> tuple[str, str]:
 
 
 @kms.chore
-def delete_what_is_due(transaction: Transaction, environment: Environment, now: float) -> None:
+def delete_what_is_due(transaction: Transaction, environment: Environment, now: float) -> list[Happened]:
     """Delete keys whose waiting period is over, with everything that is theirs. No call has seen them since."""
     column = tables.key.c
     due = transaction.all(select(tables.key).where(column.deletion <= now).order_by(column.deletion).limit(100))
+    happened = []
     for row in due:
         aliases = transaction.all(select(tables.alias.c.arn).where(tables.alias.c.key_arn == row.arn))
         for table in (tables.alias, tables.grant, tables.tag, tables.last_use, tables.material):
             transaction.run(delete(table).where(table.c.key_arn == row.arn))
         transaction.run(delete(tables.key).where(column.arn == row.arn))
-        key_stores.let_go(transaction, environment, row)
+        left = key_stores.let_go(transaction, environment, row)
         transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))
         if row.primary_region is not None:
             families.left(transaction, environment, row.account, row.id, row.region)
             multi_region.replica_is_gone(transaction, row.account, row.id, now)
+        happened.append(records.happened("DeleteKey", row)._replace(additional=left))
+    return happened
 
 
 def _update(call: Call, key: Key, **values: object) -> None:

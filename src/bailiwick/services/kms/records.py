@@ -6,13 +6,14 @@ What is loaded is kept in memory until the key changes (topic `kms-key:<arn>`), 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, select
 
 from bailiwick.api import Environment, Transaction
+from bailiwick.core.happened import Happened
 from bailiwick.core.policy.compile import compile_policy
 from bailiwick.core.policy.layer import Attached, Layer
 from bailiwick.core.policy.question import Value
@@ -132,6 +133,11 @@ def alias(transaction: Transaction, arn: str) -> Alias | None:
 def expiration_model(expires: float | None) -> str:
     """AWS's word for whether imported material is gone by itself one day."""
     return LASTS if expires is None else EXPIRES
+
+
+def happened(name: str, row: Row[Any] | Key, details: Mapping[str, str] = {}) -> Happened:
+    """What was done to a key without a call, as CloudTrail tells it (facts/kms.md section 18)."""
+    return Happened("kms", name, row.account, row.region, row.arn, {**details, "keyId": row.id})
 
 
 def topic(key_arn: str) -> str:

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import func, insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction
+from bailiwick.core.happened import Happened
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import families, material, multi_region, paging, records, shapes, specs, states, tables
 from bailiwick.services.kms.records import AWS_KMS, CURRENT, ENABLED, EXTERNAL, NON_CURRENT, PENDING_ROTATION, Key
@@ -118,10 +119,11 @@ def list_key_rotations(
     )
 
 
-def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> None:
+def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> str | None:
     """Give a key, and every other of the same multi-Region key, new material.
 
-    It is the current one at once; or, if there are replicas at peers, when each of them holds it (`complete`).
+    It is the current one at once, and its id is returned; or, if there are replicas at peers, when each of them
+    holds it (`complete`).
     """
     fresh, fresh_id = material.generate(key.spec, environment.entropy), environment.entropy(32).hex()
     every = multi_region.related(transaction, key)
@@ -147,6 +149,7 @@ def rotate(transaction: Transaction, environment: Environment, key: Key, how: st
         if waits:
             families.wait(transaction, key.account, key.id, fresh_id, how, now)
         families.changed(transaction, environment, key.account, key.id, shared=True, own=True)
+    return None if waits else fresh_id
 
 
 def complete(transaction: Transaction, environment: Environment, account: str, key_id: str, now: float) -> None:
@@ -195,7 +198,7 @@ def make_current(transaction: Transaction, arn: str, material_id: str, how: str,
 
 
 @kms.chore
-def rotate_what_is_due(transaction: Transaction, environment: Environment, now: float) -> None:
+def rotate_what_is_due(transaction: Transaction, environment: Environment, now: float) -> list[Happened]:
     """Rotate the keys whose time has come. A key that is disabled rotates once it is enabled again."""
     column = tables.key.c
     due = transaction.all(
@@ -204,16 +207,22 @@ def rotate_what_is_due(transaction: Transaction, environment: Environment, now: 
         .order_by(column.rotation_due)
         .limit(_AT_ONCE)
     )
+    happened = []
     for row in due:
         key = records.key(transaction, environment, row.arn, now)
         if key is None or key.rotation_days is None or _pending(transaction, key).pending:
             continue
-        rotate(transaction, environment, key, AUTOMATIC, now)
+        fresh = rotate(transaction, environment, key, AUTOMATIC, now)
         transaction.run(
             update(tables.key)
             .where(column.arn == key.arn)
             .values(rotation_due=round(now + key.rotation_days * _DAY, 3))
         )
+        if fresh is not None:
+            materials = {"previousKeyMaterialId": key.material, "currentKeyMaterialId": fresh}
+            details = {"rotationType": AUTOMATIC, "keyOrigin": key.origin, **materials}
+            happened.append(records.happened("RotateKey", key, details))
+    return happened
 
 
 def _pending(transaction: Transaction, key: Key) -> families.Pending:
