@@ -27,7 +27,7 @@ def load(name: str) -> Service:
 _SWEPT = {
     "ec2": ("ec2_instance",),
     "hosts": ("ec2_host_nonce", "ec2_join_token"),
-    "kms": ("kms_key",),
+    "kms": ("kms_key", "kms_family"),
     "signin": ("signin_login",),
     "sso-admin": ("sso_task",),
     "sso-oidc": ("sso_device", "sso_spent", "sso_sign_in"),
