@@ -11,7 +11,7 @@ from bailiwick.api import Call, Caller, Membership, Target
 from bailiwick.core.arn import is_service_linked
 from bailiwick.core.bounded import Bounded, Use
 from bailiwick.core.formats import Session
-from bailiwick.core.policy.decide import Layers, Ruling, context_keys, decide
+from bailiwick.core.policy.decide import OPEN, Layers, Ruling, context_keys, decide
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Decision, Question, Rule, Value
 from bailiwick.core.policy.refusal import access_denied
@@ -79,6 +79,8 @@ class Authorizer:
 
     def authorize(self, call: Call, target: Target) -> Decision:
         """Decide whether the call is allowed on the target. Raises AccessDenied, with AWS's text, if not."""
+        if target.rule is Rule.NONE:
+            return OPEN
         caller, policy, action = call.caller, target.policy, target.action or call.operation.action
         place = caller.membership if target.account == caller.principal.account else _place(call, target.account)
         key = id(caller), id(policy), id(place), action, target.arn, target.account, target.rule

@@ -25,6 +25,10 @@ from bailiwick.core.policy.question import Decision, LayerKind, Match, Principal
 _WITHOUT_POLICIES = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.PROVIDER})
 
 
+OPEN = Decision(allowed=True, layer=None)
+"""The answer where nothing is asked."""
+
+
 class Layers(NamedTuple):
     """The policies that apply to a question, by layer; None means that there is no such layer.
 
@@ -62,7 +66,7 @@ class _Verdicts(NamedTuple):
 def decide(question: Question, layers: Layers) -> Decision:
     """Answer the question. It never raises, and looks nothing up."""
     if question.rule is Rule.NONE:
-        return _allowed(None, None)
+        return OPEN
     said = _hear(question, layers)
     on_resource = _on_resource(question)
 
