@@ -145,6 +145,7 @@ def test_of_many_contexts_a_few_are_remembered() -> None:
 
 def test_callers_and_policies_that_are_gone_are_not_kept_alive() -> None:
     scene, authorizer = Scene(random.Random(0)), Authorizer()
+    gc.collect()  # what other tests have left behind
     before = len(policies.alive)
     call, _ = scene.call()
     gone = []
@@ -157,4 +158,4 @@ def test_callers_and_policies_that_are_gone_are_not_kept_alive() -> None:
     call.caller, target = scene.callers[0], Target(account=ACCOUNT)
     gc.collect()
     assert {each() for each in gone} == {None}
-    assert len(policies.alive) == before
+    assert len(policies.alive) <= before
