@@ -120,6 +120,8 @@ def test_without_tls_only_on_the_machine_itself(world: World) -> None:
     person = Person(world, secure=False)
     person.host = "iam.example.org"
     assert person.get("/signin").status == 403
+    person.host = "[x"
+    assert person.get("/signin").status == 403
 
 
 def forms() -> list[tuple[str, dict[str, Any]]]:
@@ -127,6 +129,7 @@ def forms() -> list[tuple[str, dict[str, Any]]]:
         ("no origin", {"origin": ""}),
         ("another site", {"origin": "https://evil.example"}),
         ("null", {"origin": "null"}),
+        ("what is no address", {"origin": "http://["}),
         ("another scheme", {"origin": "http://bailiwick.test"}),
         ("another host", {"host": "evil.example"}),
     ]

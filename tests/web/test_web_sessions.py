@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from bailiwick.core.formats import Session, SessionKind
 from bailiwick.directory import web_sessions
 from person import Person
-from world import World
+from world import ACCOUNT, World
 
 
 class Clock:
@@ -54,6 +55,16 @@ def test_a_session_ends_after_twelve_hours(world: World, clock: Clock) -> None:
         assert is_in(person)
     clock.time += 1800
     assert not is_in(person)
+
+
+def test_a_session_of_longer_credentials_ends_after_twelve_hours_too(world: World, clock: Clock) -> None:
+    now = int(clock.time)
+    session = Session(SessionKind.FEDERATED, ACCOUNT, "AIDAX", "ASIAX", "secret", issued=now, expires=now + 129_600)
+    with world.store.transaction(write=True) as transaction:
+        begun = web_sessions.begin(
+            transaction, world.environment, session, web_sessions.Kind.FEDERATION, clock.time
+        )
+    assert begun[1].expires == clock.time + web_sessions.LONGEST
 
 
 def test_a_session_ends_with_its_user(world: World) -> None:

@@ -26,7 +26,7 @@ from bailiwick.core.message import Tls
 from bailiwick.core.policy.explain import explain
 from bailiwick.core.policy.question import Decision, PrincipalKind
 from bailiwick.pipeline import Event
-from bailiwick.web.events import DoorEvent
+from bailiwick.web.events import SERVICE_EVENT, DoorEvent
 from bailiwick.wire.refusal import form_of
 
 _GLOBAL_STS = "sts.amazonaws.com"
@@ -193,17 +193,18 @@ def _at_the_door(event: DoorEvent, noise: ids.Entropy) -> bytes:
         source_ip_address=event.source,
         user_agent=event.user_agent[:_MAX_TEXT],
         request_parameters=None,
-        response_elements=event.answer,
+        response_elements=None if event.kind == SERVICE_EVENT else event.answer,
         additional_event_data=event.additional or UNSET,
         request_id=event.request_id,
         event_id=ids.request_id(noise),
         read_only=False,
         resources=[],
-        event_type="AwsConsoleSignIn",
+        event_type=event.kind,
         recipient_account_id=event.account,
+        service_event_details=event.answer if event.kind == SERVICE_EVENT else UNSET,
         bailiwick={"decision": None},
     )
-    if event.failure:
+    if event.failure and event.kind != SERVICE_EVENT:
         record.error_message = event.failure[:_MAX_TEXT]
     return _encoder.encode(record)
 

@@ -118,7 +118,7 @@ def begin(
         parent=parent,
         created=now,
         seen=now,
-        expires=float(session.expires),
+        expires=min(float(session.expires), now + LONGEST),
         source=source[:_LONGEST_SOURCE],
         user_agent=user_agent.encode("ascii", "replace").decode()[:_LONGEST_AGENT],
         name=name,

@@ -43,4 +43,8 @@ def write(request: Request, name: str, value: str, *, seconds: int | None = None
 
 def may_be_kept(request: Request) -> bool:
     """Whether cookies are safe here: over TLS, or where the browser talks to its own machine."""
-    return request.secure or is_loopback(urlsplit(f"//{request.header('host') or ''}").hostname or "")
+    try:
+        host = urlsplit(f"//{request.header('host') or ''}").hostname or ""
+    except ValueError:
+        return request.secure
+    return request.secure or is_loopback(host)

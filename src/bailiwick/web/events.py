@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 FAILED = "Failed authentication"
+SERVICE_EVENT = "AwsServiceEvent"
 
 
 class DoorEvent(Event, frozen=True, kw_only=True):
     """Someone signed in, failed to, switched to a role, showed a second factor.
 
     `name` is the event's, `account` whose trail it belongs to, if any. Where there is no caller, `identity` is the
-    userIdentity: of someone who has proven nothing. `answer` is responseElements, `failure` an errorMessage.
+    userIdentity: of someone who has proven nothing. `answer` is responseElements, or if its
+    `kind` is that of a service's event, serviceEventDetails. `failure` is an errorMessage.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DoorEvent(Event, frozen=True, kw_only=True):
     identity: dict[str, Any] = msgspec.field(default_factory=dict)
     answer: dict[str, Any] = msgspec.field(default_factory=dict)
     failure: str = ""
+    kind: str = "AwsConsoleSignIn"
 
 
 def happened(
@@ -43,6 +46,7 @@ def happened(
     answer: dict[str, Any] | None = None,
     additional: dict[str, str | bool] | None = None,
     failure: str = "",
+    kind: str = "AwsConsoleSignIn",
 ) -> None:
     """Have it written down, as a success unless there is a `failure`."""
     made = DoorEvent(
@@ -60,5 +64,6 @@ def happened(
         answer={**(answer or {}), name: "Failure" if failure else "Success"},
         additional=additional,
         failure=failure,
+        kind=kind,
     )
     visit.pipeline.audit(made)

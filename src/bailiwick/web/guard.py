@@ -55,7 +55,10 @@ def comes_from_here(request: Request, public_url: str) -> bool:
     said = request.header("origin") or request.header("referer")
     if said is None:
         return False
-    origin = urlsplit(said)
+    try:
+        origin = urlsplit(said)
+    except ValueError:
+        return False
     if not origin.netloc:
         return False  # `null`, among others
     public = urlsplit(public_url)

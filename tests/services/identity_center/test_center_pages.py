@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import os
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 import pytest
 
+from bailiwick.app.record import record_of
+from bailiwick.web.events import DoorEvent
 from person import Page, Person
 from world import World
 
@@ -128,12 +132,45 @@ def test_a_program_is_let_in_on_the_page(place: Place) -> None:
     assert token["refreshToken"]
     for changed in (
         {"redirect_uri": "http://evil.example/"},
+        {"redirect_uri": f"{redirect}\nset-cookie: a=b"},
+        {"redirect_uri": f"{redirect}?x=y"},
         {"client_id": "x"},
         {"code_challenge_method": "plain"},
     ):
         wrong: Page = person.get(f"/authorize?{urlencode({**query, **changed})}")
         assert wrong.status == 400
         assert "location" not in wrong.headers
+
+
+def test_codes_are_not_guessed_by_addresses_either(place: Place) -> None:
+    person = place.signed_in()
+    statuses = [person.get("/device?user_code=BBBB-BBBB").status for _ in range(12)]
+    assert statuses == [400] * 10 + [429] * 2
+    assert person.get("/device").status == 200
+    assert person.get("/device").send("/device", user_code="BBBB-BBBB").status == 429
+
+
+def test_signing_in_is_written_down(place: Place) -> None:
+    person = Person(place.world)
+    for password in ("wrong", PASSWORD):
+        person.get("/start").send("/signin/center", user="alice", password=password)
+    told = [json.loads(record_of(each, os.urandom)) for each in place.world.events if isinstance(each, DoorEvent)]
+    assert [(each["eventName"], each["serviceEventDetails"]) for each in told] == [
+        ("CredentialVerification", {"CredentialVerification": "Failure"}),
+        ("CredentialVerification", {"CredentialVerification": "Success"}),
+        ("UserAuthentication", {"UserAuthentication": "Success"}),
+    ]
+    assert {each["eventType"] for each in told} == {"AwsServiceEvent"}
+    assert {each["responseElements"] for each in told} == {None}
+    assert told[0]["userIdentity"]["type"] == "Unknown"
+    assert "alice" not in json.dumps(told[0])
+    assert told[2]["userIdentity"]["onBehalfOf"]["userId"] == place.user
+    assert told[2]["additionalEventData"] == {
+        "AuthWorkflowID": told[1]["additionalEventData"]["AuthWorkflowID"],
+        "CredentialType": "PASSWORD",
+        "LoginTo": "http://127.0.0.1:4577/start",
+    }
+    assert told[0]["additionalEventData"]["AuthWorkflowID"] != told[1]["additionalEventData"]["AuthWorkflowID"]
 
 
 def test_signing_out_ends_it(place: Place) -> None:

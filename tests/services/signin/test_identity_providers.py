@@ -278,8 +278,10 @@ def test_a_refusal_of_the_provider(oidc_world: World) -> None:
 
 
 def test_a_provider_that_does_not_answer(oidc_world: World, issuer: Issuer) -> None:
-    issuer.raw["/.well-known/openid-configuration"] = (500, {}, b"")
-    assert "cannot be asked" in Person(oidc_world).get("/signin/oidc?provider=id").words
+    issuer.raw["/.well-known/openid-configuration"], before = (500, {}, b""), len(issuer.asked)
+    for _ in range(3):
+        assert "cannot be asked" in Person(oidc_world).get("/signin/oidc?provider=id").words
+    assert len(issuer.asked) - before == 1, "it is left alone for a moment"
 
 
 # -- The company's directory ----------------------------------------------------------------------------------

@@ -230,9 +230,8 @@ def test_what_is_no_credential_is_refused(world: World) -> None:
         "x" * 20_000,
     ]
     assert [ask(world, each).status for each in bad] == [400] * len(bad)
-    assert [ask(world, json.dumps(good), SessionDuration=each).status for each in ("899", "43201", "-1", "x")] == [
-        400
-    ] * 4
+    for wrong in ("899", "43201", "-1", "x", "0009000000000", "9" * 5000):
+        assert ask(world, json.dumps(good), SessionDuration=wrong).status == 400, wrong
     assert login(world, "x").status == 400
     assert Person(world).get("/federation?Action=else").status == 400
 

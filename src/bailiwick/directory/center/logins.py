@@ -13,12 +13,12 @@ import hashlib
 import hmac
 import re
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
 
 from bailiwick.api import Environment, Transaction
+from bailiwick.core import loopback
 from bailiwick.core.errors import SealError
 from bailiwick.directory.center import people, tables
 from bailiwick.directory.center.people import ENABLED, Instance, StoreUser
@@ -208,18 +208,14 @@ def fits(challenge: str, verifier: str) -> bool:
 
 def is_loopback(redirect: str) -> bool:
     """Whether an address is one on the person's own machine."""
-    parts = urlsplit(redirect)
-    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost") and not parts.username
+    return loopback.read(redirect) is not None
 
 
 def allows(client: Client, redirect: str) -> bool:
     """Whether a client registered this address; the port of a loopback address does not matter (RFC 8252)."""
-    return is_loopback(redirect) and any(_portless(each) == _portless(redirect) for each in client.redirects)
-
-
-def _portless(address: str) -> tuple[str, str, str]:
-    parts = urlsplit(address)
-    return parts.scheme, parts.hostname or "", parts.path
+    wanted = loopback.read(redirect)
+    known = (loopback.read(each) for each in client.redirects)
+    return wanted is not None and any(each is not None and each[1:] == wanted[1:] for each in known)
 
 
 # -- Sign-ins ---------------------------------------------------------------------------------------------

@@ -6,19 +6,21 @@ browser holds its token. Source: facts/signin.md sections 6 and 8; RFC 8628 sect
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from bailiwick.core import loopback
 from bailiwick.core.message import Response
 from bailiwick.directory import accounts, passwords
-from bailiwick.directory.center import access, logins, people
-from bailiwick.directory.center.logins import Client, Refused, SignIn, Token
+from bailiwick.directory.center import access, callers, logins, people
+from bailiwick.directory.center.logins import Client, Device, Refused, SignIn, Token
 from bailiwick.directory.center.people import ENABLED, Instance, StoreUser
 from bailiwick.directory.password_policy import broken_by_default
 from bailiwick.directory.passwords import Outcome
 from bailiwick.services.signin.people import network
 from bailiwick.web import cookies
+from bailiwick.web.events import FAILED, SERVICE_EVENT, happened
 from bailiwick.web.form import Fields
 from bailiwick.web.guard import own_path
 from bailiwick.web.pages import Pages
@@ -97,7 +99,10 @@ def sign_in(visit: Visit) -> Response:
     with visit.pipeline.store.transaction() as transaction:
         owner = user.owner if user is not None and user.status == ENABLED else None
         outcome = passwords.verify(transaction, owner, password, visit.now)
-    if user is None or outcome not in (Outcome.OK, Outcome.RESET_REQUIRED):
+    known = user if user is not None and outcome in (Outcome.OK, Outcome.RESET_REQUIRED) else None
+    if instance is not None:
+        _tell(visit, "CredentialVerification", instance, known)
+    if instance is None or user is None or known is None:
         for key, free in keys:
             attempts.failed(key, visit.now, free)
         return _form(visit, fields, _WRONG, status=400)
@@ -113,7 +118,7 @@ def sign_in(visit: Visit) -> Response:
                 next=own_path(fields.get("next"), "/start"),
                 wrong=wrong,
             )
-    return _let_in(visit, user, own_path(fields.get("next"), "/start"))
+    return _let_in(visit, instance, user, own_path(fields.get("next"), "/start"))
 
 
 def _change(visit: Visit, user: StoreUser, fields: Fields) -> str | None:
@@ -133,12 +138,35 @@ def _change(visit: Visit, user: StoreUser, fields: Fields) -> str | None:
     return None
 
 
-def _let_in(visit: Visit, user: StoreUser, path: str) -> Response:
+def _let_in(visit: Visit, instance: Instance, user: StoreUser, path: str) -> Response:
     with visit.pipeline.store.transaction(write=True) as transaction:
         made = logins.begin(transaction, visit.environment, user.id, user.store, _BROWSER, visit.now)
     token = logins.sealed(visit.environment, logins.TOKEN, Token(made.id, made.expires))
     visit.extra.append(cookies.write(visit.request, COOKIE, token))
+    _tell(visit, "UserAuthentication", instance, user, LoginTo=f"{visit.environment.public_url}{path}")
     return visit.redirect(path)
+
+
+def _tell(visit: Visit, name: str, instance: Instance, user: StoreUser | None, **more: str) -> None:
+    """Have it written down that a password was right, or wrong (of no `user`); that somebody is signed in.
+
+    Source of the form: Amazon WorkSpaces Administration Guide, "Understanding AWS sign-in events".
+    """
+    account = instance.account
+    if user is not None:
+        caller, identity = callers.of_person(visit.environment.partition, instance, user), None
+    else:
+        caller, identity = None, {"type": "Unknown", "principalId": account, "arn": "", "accountId": account}
+    happened(
+        visit,
+        name,
+        account=account,
+        caller=caller,
+        identity=identity,
+        additional={"AuthWorkflowID": visit.request_id, "CredentialType": "PASSWORD", **more},
+        failure="" if user is not None else FAILED,
+        kind=SERVICE_EVENT,
+    )
 
 
 @pages.post("/signin/center/out", open=True)
@@ -178,39 +206,42 @@ def device(visit: Visit) -> Response:
     person = present(visit)
     if person is None:
         return _first(visit, visit.query.get("store"))
-    return _device(visit, person, visit.query.get("user_code", ""), "")
-
-
-def _device(visit: Visit, person: Person, code: str, wrong: str, *, status: int = 200) -> Response:
-    waiting = None
-    if code and not wrong:
-        with visit.pipeline.store.transaction() as transaction:
-            waiting = logins.device(transaction, code, visit.now)
-        if waiting is None or waiting.denied or waiting.user_id is not None:
-            return _device(visit, person, code, "No device waits with this code, or not any more.", status=400)
-    return visit.page(
-        "signin/center_device.html", status=status, person=person, code=code[:32], waiting=waiting, wrong=wrong
-    )
+    code = visit.query.get("user_code", "")
+    return _of_waiting(visit, person, code, None) if code else _device(visit, person, "", None)
 
 
 @pages.post("/device", open=True)
 def decide(visit: Visit) -> Response:
-    """Let the device in, or turn it away. Who guesses at codes is slowed down."""
-    person, code, answer = present(visit), visit.form.get("user_code", ""), visit.form.get("answer")
+    """Let the device in, or turn it away."""
+    person = present(visit)
     if person is None:
         return visit.redirect("/device")
+    return _of_waiting(visit, person, visit.form.get("user_code", ""), visit.form.get("answer"))
+
+
+def _of_waiting(visit: Visit, person: Person, code: str, answer: str | None) -> Response:
+    """Show the device that waits with a code, or do what the person answers. Who guesses codes is slowed down."""
     attempts, key = visit.environment.attempts, f"signin:device:{person.user.id}"
     if attempts.waits(key, visit.now, _FREE_BY_NAME):
-        return _device(visit, person, "", "Too many tries. Wait a minute, and try again.", status=429)
+        return _device(visit, person, "", None, "Too many tries. Wait a minute, and try again.", status=429)
     with visit.pipeline.store.transaction() as transaction:
         waiting = logins.device(transaction, code, visit.now)
-    if waiting is None:
+    if waiting is None or waiting.denied or waiting.user_id is not None:
         attempts.failed(key, visit.now, _FREE_BY_NAME)
-    if waiting is None or answer not in ("allow", "deny"):
-        return _device(visit, person, code, "")
+        return _device(visit, person, code, None, "No device waits with this code, or not any more.", status=400)
+    if answer not in ("allow", "deny"):
+        return _device(visit, person, code, waiting)
     with visit.pipeline.store.transaction(write=True) as transaction:
         logins.decide(transaction, waiting, person.user if answer == "allow" else None)
     return visit.page("signin/center_done.html", person=person, allowed=answer == "allow")
+
+
+def _device(
+    visit: Visit, person: Person, code: str, waiting: Device | None, wrong: str = "", *, status: int = 200
+) -> Response:
+    return visit.page(
+        "signin/center_device.html", status=status, person=person, code=code[:32], waiting=waiting, wrong=wrong
+    )
 
 
 # -- Programs ---------------------------------------------------------------------------------------------
@@ -253,8 +284,9 @@ def authorize(visit: Visit) -> Response:
         with visit.pipeline.store.transaction() as transaction:
             instance: Instance | None = logins.instance_of(transaction, asked.client.start)
         return _first(visit, instance.store if instance else None)
-    parts = urlsplit(asked.redirect)
-    visit.form_action = (f"{parts.scheme}://{parts.netloc}",)
+    here = loopback.read(asked.redirect)
+    assert here is not None, "it is one that the client registered"
+    visit.form_action = (here.origin,)
     return visit.page("signin/center_program.html", person=person, asked=asked, fields=visit.query)
 
 

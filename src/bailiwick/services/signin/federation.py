@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 
 import msgspec
 
@@ -122,7 +123,7 @@ def _seconds(session: Session, text: str | None) -> int:
     """How long the session is asked to last; 0 for as long as the credentials. Raises Refused."""
     if text is None:
         return 0
-    if not (text.isascii() and text.isdigit() and _SHORTEST <= int(text[:6]) <= _LONGEST):
+    if re.fullmatch("[0-9]{1,5}", text) is None or not _SHORTEST <= int(text) <= _LONGEST:
         raise Refused(f"SessionDuration must be a number of seconds from {_SHORTEST} to {_LONGEST}.")
     if session.kind is SessionKind.FEDERATED:
         raise Refused("SessionDuration cannot be given with credentials of GetFederationToken.")

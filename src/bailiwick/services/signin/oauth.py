@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from bailiwick.api import Call, Caller, Environment, Target, Transaction
-from bailiwick.core import ids
+from bailiwick.core import ids, loopback
 from bailiwick.core.assertion import dpop, jwt
 from bailiwick.core.errors import TokenRefused
 from bailiwick.core.formats import open_session, seal_session
@@ -49,13 +49,14 @@ class Program(Caller, frozen=True, kw_only=True):
     thumbprint: str
 
 
-def redirect_fits(client: str, redirect: str, public_url: str) -> bool:
+def redirect_fits(client: str, redirect: str) -> bool:
     """Whether a program may be answered at this address: its own machine's, or our page that shows the code."""
-    parts = urlsplit(redirect)
     if client == CROSS_DEVICE:
-        return parts.path == CONFIRMATION and not parts.query and not parts.username and not parts.fragment
-    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return is_here and not parts.username and parts.path == "/oauth/callback" and not parts.query
+        scheme, _, rest = redirect.partition("://")  # whatever its host: it is a page of ours that is shown
+        host, _, path = rest.partition("/")
+        return scheme in ("https", "http") and "@" not in host and f"/{path}" == CONFIRMATION
+    here = loopback.read(redirect)
+    return here is not None and here.path == "/oauth/callback"
 
 
 def client_target(call: Call, action: str, client: str, **context: str) -> Target:
@@ -82,7 +83,7 @@ def program_to_let_in(call: Call, request: AuthorizeOAuth2AccessRequest) -> Targ
 def authorize(
     call: Call, request: AuthorizeOAuth2AccessRequest, record: None
 ) -> shapes.AuthorizeOAuth2AccessResponse:
-    if not redirect_fits(request.clientId, request.redirectUri, call.environment.public_url):
+    if not redirect_fits(request.clientId, request.redirectUri):
         raise _invalid("The redirect URI is not one of the client.")
     session = call.caller.session
     owner = call.caller.principal.unique_id

@@ -40,9 +40,7 @@ _COOKIE, _PURPOSE, _SECONDS = "oidc", "signin-oidc", 600
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _LONGEST_TOKEN = 20_000
 _CALLBACK = "/signin/oidc/callback"
-_KEPT_SECONDS = 300.0
-
-_documents: WeakKeyDictionary[Fetcher, dict[str, tuple[float, dict[str, Any]]]] = WeakKeyDictionary()
+_KEPT_SECONDS, _TROUBLE_SECONDS = 300.0, 10.0
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +56,10 @@ class Begun(msgspec.Struct, frozen=True, array_like=True):
 
 class Trouble(Exception):
     """The provider could not be asked, or its answer is of no use."""
+
+
+_Known = dict[str, tuple[float, dict[str, Any] | Trouble | None]]
+_documents: WeakKeyDictionary[Fetcher, _Known] = WeakKeyDictionary()
 
 
 @pages.get("/signin/oidc", open=True)
@@ -179,13 +181,20 @@ def _endpoint(visit: Visit, provider: Oidc, name: str) -> str:
 
 
 def _discovered(visit: Visit, provider: Oidc) -> dict[str, Any]:
-    """The provider's discovery document, asked for every few minutes, not whenever a stranger wants."""
+    """The provider's discovery document, asked for now and then, not whenever a stranger wants. Raises Trouble."""
     fetcher: Fetcher = visit.site.options["fetcher"]
     known = _documents.setdefault(fetcher, {})
-    until, found = known.get(provider.issuer, (0.0, {}))
+    until, found = known.get(provider.issuer, (0.0, None))
     if until <= visit.now:
-        found = _asked(visit, provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
-        known[provider.issuer] = (visit.now + _KEPT_SECONDS, found)
+        try:
+            found = _asked(visit, provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+        except Trouble as trouble:
+            found = trouble
+        pause = _TROUBLE_SECONDS if isinstance(found, Trouble) else _KEPT_SECONDS
+        known[provider.issuer] = (visit.now + pause, found)
+    if isinstance(found, Trouble):
+        raise found.with_traceback(None)
+    assert found is not None, "it was asked"
     return found
 
 

@@ -6,10 +6,11 @@ Source: facts/signin.md section 5, the flow as the `aws` CLI has it.
 from __future__ import annotations
 
 import base64
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from bailiwick.core import loopback
 from bailiwick.core.message import Response
 from bailiwick.services.signin.oauth import CONFIRMATION, CROSS_DEVICE, SAME_DEVICE, redirect_fits
 from bailiwick.web.form import Fields
@@ -49,7 +50,7 @@ def _asked(visit: Visit, fields: Fields) -> Asked | None:
         and fields.get("code_challenge_method") == "SHA-256"
         and 0 < len(found.state) <= _LONGEST_STATE
         and len(found.challenge) == 43
-        and redirect_fits(found.client, found.redirect, visit.environment.public_url)
+        and redirect_fits(found.client, found.redirect)
     )
     return found if sound else None
 
@@ -60,9 +61,9 @@ def authorize(visit: Visit) -> Response:
     asked = _asked(visit, visit.query)
     if asked is None:
         return _no(visit)
-    if not asked.is_remote:
-        parts = urlsplit(asked.redirect)
-        visit.form_action = (f"{parts.scheme}://{parts.netloc}",)
+    here = loopback.read(asked.redirect)
+    if here is not None:
+        visit.form_action = (here.origin,)
     return visit.page("signin/program.html", asked=asked, fields=visit.query)
 
 
