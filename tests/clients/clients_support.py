@@ -34,8 +34,13 @@ class ServerProcess:
         *,
         authority: Path | None = None,
         variables: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "bailiwick"),
     ) -> None:
-        """Take, for one that `arguments` give a certificate for localhost, the file of its authority."""
+        """Take, for one that `arguments` give a certificate for localhost, the file of its authority.
+
+        `program` is what Python is told to run.
+        """
+        self.program = program
         self.authority = authority
         self.variables = variables or {}
         self.data = data
@@ -52,7 +57,7 @@ class ServerProcess:
         with (self.data.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "bailiwick", "serve", "--data", str(self.data)),
+                    *(sys.executable, *self.program, "serve", "--data", str(self.data)),
                     *("--port", str(self.port), "--workers", str(self.workers), *self.arguments),
                 ],
                 stdout=log,
