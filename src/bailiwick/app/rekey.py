@@ -7,6 +7,7 @@ short goes on where it was; a value that changes meanwhile is left as it was cha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, LargeBinary, Row, Table, func, literal, select, update
@@ -16,8 +17,6 @@ from bailiwick.core.errors import SealError
 from bailiwick.core.ids import Entropy
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import credential_tables, instance_tables, provider_tables, tables
-from bailiwick.services.kms import tables as kms
-from bailiwick.services.kms.family_tables import family
 from bailiwick.store import Store
 
 _AT_ONCE = 100  # values in one transaction: others write between them
@@ -38,19 +37,24 @@ class Sealed(NamedTuple):
         return table
 
 
-REGISTRY = (
-    Sealed(tables.access_key.c.secret, "access-key", lambda row: str(row.id)),
-    Sealed(credential_tables.mfa_device.c.seed, "mfa-seed", lambda row: str(row.serial)),
-    Sealed(credential_tables.web_step.c.content, "web-step", lambda row: str(row.id)),
-    Sealed(credential_tables.server_certificate.c.private_key, "server-certificate", lambda row: str(row.id)),
-    Sealed(provider_tables.saml_private_key.c.sealed, "saml-private-key", lambda row: str(row.id)),
-    Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
-    Sealed(instance_tables.document_key.c.sealed, "identity-document-key", lambda row: str(row.id)),
-    Sealed(kms.store.c.secret, "kms-key-store", lambda row: str(row.id)),
-    Sealed(family.c.digests, "kms-family-digests", lambda row: f"{row.account}|{row.id}"),
-    Sealed(kms.material.c.sealed, "kms-material", lambda row: f"{row.key_arn}|{row.id}"),
-)
-"""Every sealed column of the database. A test finds those that are missing."""
+@cache
+def registry() -> tuple[Sealed, ...]:
+    """Every sealed column of the database. A test finds those that are missing."""
+    from bailiwick.services.kms import tables as kms  # all of KMS comes with them: 5 MB, and only a rotation asks
+    from bailiwick.services.kms.family_tables import family
+
+    return (
+        Sealed(tables.access_key.c.secret, "access-key", lambda row: str(row.id)),
+        Sealed(credential_tables.mfa_device.c.seed, "mfa-seed", lambda row: str(row.serial)),
+        Sealed(credential_tables.web_step.c.content, "web-step", lambda row: str(row.id)),
+        Sealed(credential_tables.server_certificate.c.private_key, "server-certificate", lambda row: str(row.id)),
+        Sealed(provider_tables.saml_private_key.c.sealed, "saml-private-key", lambda row: str(row.id)),
+        Sealed(provider_tables.outbound_key.c.sealed, "outbound-signing-key", lambda row: str(row.id)),
+        Sealed(instance_tables.document_key.c.sealed, "identity-document-key", lambda row: str(row.id)),
+        Sealed(kms.store.c.secret, "kms-key-store", lambda row: str(row.id)),
+        Sealed(family.c.digests, "kms-family-digests", lambda row: f"{row.account}|{row.id}"),
+        Sealed(kms.material.c.sealed, "kms-material", lambda row: f"{row.key_arn}|{row.id}"),
+    )
 
 
 def count(store: Store, root: str) -> int:
@@ -61,7 +65,9 @@ def count(store: Store, root: str) -> int:
 
 def under(transaction: Transaction, root: str) -> int:
     """The same, within a transaction."""
-    rows = [transaction.one(select(func.count().label("n")).where(_under(each.column, root))) for each in REGISTRY]
+    rows = [
+        transaction.one(select(func.count().label("n")).where(_under(each.column, root))) for each in registry()
+    ]
     return sum(row.n for row in rows if row is not None)
 
 
@@ -70,7 +76,7 @@ def rewrap(store: Store, ring: KeyRing, old: str, entropy: Entropy) -> Iterator[
 
     Values that do not open are left as they are: `count` goes on telling them. Raises store.StoreError.
     """
-    for sealed in REGISTRY:
+    for sealed in registry():
         after: tuple[Any, ...] | None = None
         while True:
             done, after = _batch(store, ring, sealed, old, after, entropy)
