@@ -62,8 +62,7 @@ def test_rotation_is_complete_when_the_replica_has_the_material(net: Net) -> Non
     with pytest.raises(net[0].kms.exceptions.ConflictException):
         net[0].kms.rotate_key_on_demand(KeyId=key_id)
     net.down.clear()
-    net[0].courier.greet()
-    net.settle()
+    net.again()
     new = net[0].kms.describe_key(KeyId=key_id)["KeyMetadata"]["CurrentKeyMaterialId"]
     assert new != old
     assert "OnDemandRotationStartDate" not in net[0].kms.get_key_rotation_status(KeyId=key_id)
@@ -104,8 +103,7 @@ def test_the_answer_to_a_promotion_may_be_lost(net: Net) -> None:
         with pytest.raises(net[0].kms.exceptions.KMSInvalidStateException, match="is updating"):
             getattr(net[0].kms, call)(KeyId=key_id)
     net.lose_answers = False
-    net[0].courier.greet()
-    net.settle()
+    net.again()
     assert (net[0].state(key_id), net[0].type(key_id)) == ("Enabled", "REPLICA")
 
 
@@ -127,8 +125,7 @@ def test_a_peer_that_is_away_is_told_later(net: Net) -> None:
     with pytest.raises(net[0].kms.exceptions.NotFoundException):
         net[0].kms.update_primary_region(KeyId=key_id, PrimaryRegion="eu-west-1")
     net.down.clear()
-    net[0].courier.greet()
-    net.settle()
+    net.again()
     assert net[1].state(key_id) == "Enabled"
 
 

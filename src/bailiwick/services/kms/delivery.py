@@ -13,6 +13,10 @@ from sqlalchemy import ColumnElement, Row, delete, select, update
 from bailiwick.api import Environment, Transaction
 from bailiwick.services.kms import families
 from bailiwick.services.kms.family_tables import family, outbox
+from bailiwick.store import settings
+
+GREETED = "kms.greeted"
+"""The fact that says when this deployment last asked its peers for all that they know."""
 
 LEASE = 60.0
 """Seconds for which what one process delivers is left to it."""
@@ -59,7 +63,14 @@ def put_off(transaction: Transaction, letter: Letter, now: float) -> None:
 
 
 def greet(transaction: Transaction, environment: Environment) -> None:
-    """Have the peers of every family told, as after a start: they may know what is not known here."""
+    """Have the peers of every family told, as after a start: they may know what is not known here.
+
+    Of processes that start together one does it.
+    """
+    now = environment.now()
+    if now - float(settings.get(transaction, GREETED) or 0) < LEASE:
+        return
+    settings.put(transaction, GREETED, str(now))
     for row in transaction.all(select(family.c.account, family.c.id)):
         families.changed(transaction, environment, row.account, row.id)
 

@@ -120,10 +120,10 @@ def topics(transaction: Transaction, account: str, key_id: str) -> list[str]:
     return [records.topic(row.arn) for row in here(transaction, account, key_id)]
 
 
-def begin(transaction: Transaction, environment: Environment, key: Key) -> None:
-    """Make a family of a multi-Region key that was all here. Nothing, if it is one already."""
+def begin(transaction: Transaction, environment: Environment, key: Key) -> bool:
+    """Make a family of a multi-Region key that was all here; False if it is one already."""
     if find(transaction, key.account, key.id) is not None:
-        return
+        return False
     secret = environment.entropy(32)
     transaction.run(
         insert(family).values(
@@ -136,12 +136,9 @@ def begin(transaction: Transaction, environment: Environment, key: Key) -> None:
         )
     )
     for row in here(transaction, key.account, key.id):
-        put(
-            transaction,
-            key.account,
-            key.id,
-            Member(region=row.region, here=True, version=1, epoch=0, state=PRESENT),
-        )
+        made = Member(region=row.region, here=True, version=1, epoch=0, state=PRESENT)
+        put(transaction, key.account, key.id, made)
+    return True
 
 
 def put(transaction: Transaction, account: str, key_id: str, told: Member) -> None:

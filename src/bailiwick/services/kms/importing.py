@@ -17,7 +17,18 @@ from bailiwick.api import Call, Environment, Target, Transaction, ValidationErro
 from bailiwick.core.errors import SealError
 from bailiwick.core.happened import Happened
 from bailiwick.core.policy.question import Value
-from bailiwick.services.kms import algorithms, material, records, shapes, specs, states, tables
+from bailiwick.services.kms import (
+    algorithms,
+    families,
+    imported,
+    material,
+    multi_region,
+    records,
+    shapes,
+    specs,
+    states,
+    tables,
+)
 from bailiwick.services.kms.algorithms import DoesNotOpen
 from bailiwick.services.kms.records import CURRENT, ENABLED, EXTERNAL, PENDING_IMPORT, PENDING_ROTATION, Key
 from bailiwick.services.kms.service import kms
@@ -31,7 +42,7 @@ from bailiwick.services.kms.shapes import (
 )
 from bailiwick.services.kms.targets import Use, key_named, target_of
 
-_PURPOSE, _DIGESTS = "kms-import-token", "kms-imported-material"
+_PURPOSE = "kms-import-token"
 _VALID_FOR = 86400.0
 _LONGEST = 365 * 86400.0
 _WRAPPED = "RSA_AES_KEY_WRAP_"
@@ -98,11 +109,11 @@ def import_key_material(
     given = _unwrapped(call, request, key)
     if not material.fits(key.spec, given):
         raise IncorrectKeyMaterialException(f"The key material is not valid for key spec {key.spec}.")
-    digest = call.environment.ring.mac(_DIGESTS, key.id.encode() + b"|" + given)
+    digest, *digests = imported.digests(call.transaction, call.environment, key, given)
     known = call.transaction.all(
         select(tables.material).where(tables.material.c.key_arn == key.arn).order_by(tables.material.c.number)
     )
-    same = next((row for row in known if hmac.compare_digest(row.digest or b"", digest)), None)
+    same = next((row for row in known if _is_one_of(row.digest, (digest, *digests))), None)
     _check_type(request, key, bool(known), same.id if same is not None else None)
     if same is not None:
         values: dict[str, object] = {"expires": expires, "sealed": _sealed(call, key, same.id, given)}
@@ -118,24 +129,26 @@ def import_key_material(
                 f"New key material (id: {material_id}) cannot be imported into KMS key {key.arn}, "
                 f"because another key material (id: {pending}) is pending rotation."
             )
-        call.transaction.run(
-            insert(tables.material).values(
-                key_arn=key.arn,
-                id=material_id,
-                sealed=_sealed(call, key, material_id, given),
-                created=round(call.now, 3),
-                number=known[-1].number + 1 if known else 0,
-                state=PENDING_ROTATION if known else CURRENT,
-                description=request.KeyMaterialDescription,
-                expires=expires,
-                digest=digest,
-            )
-        )
-        if not known:
-            call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(material=material_id))
+        if key.primary_region is not None:
+            multi_region.check_primary(key)
+        values = {
+            "id": material_id,
+            "created": round(call.now, 3),
+            "number": known[-1].number + 1 if known else 0,
+            "state": PENDING_ROTATION if known else CURRENT,
+            "description": request.KeyMaterialDescription,
+            "digest": digest,
+        }
+        for arn in multi_region.related(call.transaction, key):
+            mine = {"sealed": _sealed(call, key, material_id, given), "expires": expires} if arn == key.arn else {}
+            call.transaction.run(insert(tables.material).values(key_arn=arn, **values, **mine))
+            if not known:
+                call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(material=material_id))
+            call.transaction.changed(records.topic(arn))
     if key.state == PENDING_IMPORT and _is_whole(call.transaction, key.arn):
         call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(state=ENABLED))
     call.transaction.changed(records.topic(key.arn))
+    _tell(call.transaction, call.environment, key)
     return shapes.ImportKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id)
 
 
@@ -146,11 +159,11 @@ def delete_imported_key_material(
     states.check_origin(key, EXTERNAL)
     material_id = request.KeyMaterialId or key.material
     if material_id and material_id in key.materials:
-        remove(call.transaction, key, material_id)
+        remove(call.transaction, call.environment, key, material_id)
     return shapes.DeleteImportedKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id or None)
 
 
-def remove(transaction: Transaction, key: Key, material_id: str) -> None:
+def remove(transaction: Transaction, environment: Environment, key: Key, material_id: str) -> None:
     """Forget imported material, and have the key wait for it."""
     column = tables.material.c
     row = transaction.one(select(column.state).where(column.key_arn == key.arn, column.id == material_id))
@@ -159,6 +172,7 @@ def remove(transaction: Transaction, key: Key, material_id: str) -> None:
         waits = tables.key.c.state.in_((ENABLED, records.DISABLED))
         transaction.run(update(tables.key).where(tables.key.c.arn == key.arn, waits).values(state=PENDING_IMPORT))
     transaction.changed(records.topic(key.arn))
+    _tell(transaction, environment, key)
 
 
 @kms.chore
@@ -168,7 +182,7 @@ def remove_what_has_expired(transaction: Transaction, environment: Environment, 
     for row in transaction.all(select(column.key_arn, column.id).where(column.expires <= now).limit(100)):
         key = records.key(transaction, environment, row.key_arn, now)
         if key is not None:
-            remove(transaction, key, row.id)
+            remove(transaction, environment, key, row.id)
             happened.append(records.happened("DeleteExpiredKeyMaterial", key, {"keyMaterialId": row.id}))
     return happened
 
@@ -229,6 +243,18 @@ def _is_whole(transaction: Transaction, arn: str) -> bool:
         column.key_arn == arn, column.sealed.is_(None), column.state != PENDING_ROTATION
     )
     return transaction.one(missing.limit(1)) is None
+
+
+def _is_one_of(digest: bytes | None, digests: tuple[bytes, ...]) -> bool:
+    found = [hmac.compare_digest(digest or b"", each) for each in digests]
+    return any(found)
+
+
+def _tell(transaction: Transaction, environment: Environment, key: Key) -> None:
+    """Tell peers what this key has now."""
+    if key.primary_region is not None:
+        is_primary = key.primary_region == key.region
+        families.changed(transaction, environment, key.account, key.id, shared=is_primary, own=True)
 
 
 def _sealed(call: Call, key: Key, material_id: str, given: bytes) -> bytes:

@@ -9,17 +9,18 @@
 
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy import insert, update
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
 from bailiwick.directory import accounts
-from bailiwick.services.kms import families, material, multi_region, peer_replicas, rotation, specs
+from bailiwick.services.kms import families, multi_region, peer_replicas, rotation, specs
 from bailiwick.services.kms.families import Member
 from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.peer_messages import Snapshot
 from bailiwick.services.kms.peer_replicas import Unacceptable
-from bailiwick.services.kms.records import EXTERNAL, PENDING_DELETION
+from bailiwick.services.kms.records import PENDING_DELETION
 
 
 def merge(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer, now: float) -> None:
@@ -34,12 +35,13 @@ def merge(transaction: Transaction, environment: Environment, told: Snapshot, pe
     news = known is None or told.rank > known.rank
     before = known.primary_region if known is not None else ""
     news |= _take_registers(transaction, told)
+    own = _catch_up(transaction, told)
     if known is None or told.epoch >= known.epoch:
         for region, wish in sorted(told.wishes.items()):
             if environment.peers.of_region(region) is None:
                 news |= peer_replicas.make(transaction, environment, told, region, wish, now)
-    is_newer = known is not None and told.rank > known.rank
-    own = peer_replicas.unite(transaction, environment, told, is_newer=is_newer)
+    is_newer = known is not None and bool(told.spec) and told.rank > known.rank
+    own |= peer_replicas.unite(transaction, environment, told, is_newer=is_newer)
     if is_newer:
         peer_replicas.follow(transaction, told)
         _take_shared(transaction, told)
@@ -66,9 +68,6 @@ def _check(transaction: Transaction, environment: Environment, told: Snapshot, p
         raise Unacceptable("the key is of another kind")
     if told.spec and (told.spec not in specs.SPECS or told.usage not in specs.SPECS[told.spec]):
         raise Unacceptable(f"there are no keys of the kind {told.spec} {told.usage}")
-    for each in told.materials:
-        if each.secret is not None and not (told.origin != EXTERNAL and material.fits(told.spec, each.secret)):
-            raise Unacceptable("there is material that is none of such a key")
 
 
 def _begin(transaction: Transaction, environment: Environment, told: Snapshot) -> None:
@@ -112,6 +111,18 @@ def _take_registers(transaction: Transaction, told: Snapshot) -> bool:
     if news:
         transaction.changed(*families.topics(transaction, told.account, told.id))
     return news
+
+
+def _catch_up(transaction: Transaction, told: Snapshot) -> bool:
+    """After this deployment was restored: go on above the versions that peers have seen; whether that was so."""
+    behind = False
+    for region, mine in families.members(transaction, told.account, told.id).items():
+        seen = told.members.get(region)
+        if mine.here and seen is not None and seen.version > mine.version:
+            ahead = msgspec.structs.replace(mine, version=seen.version + 1)
+            families.put(transaction, told.account, told.id, ahead)
+            behind = True
+    return behind
 
 
 def _take_shared(transaction: Transaction, told: Snapshot) -> None:

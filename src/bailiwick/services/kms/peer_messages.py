@@ -52,7 +52,7 @@ class Register(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Wish(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A replica that is to be made. `after` is the version of the one that was there before, 0 if none was."""
+    """A replica that is to be made. `after` is the version of the last one that was there, 0 if none was."""
 
     after: _Count
     policy: Annotated[str, Meta(max_length=32768)]

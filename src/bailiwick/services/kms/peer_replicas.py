@@ -12,7 +12,7 @@ from bailiwick.api import Environment, Transaction
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_key
 from bailiwick.directory import entities
-from bailiwick.services.kms import families, records, tables, tags
+from bailiwick.services.kms import families, material, records, tables, tags
 from bailiwick.services.kms.families import PRESENT, Member
 from bailiwick.services.kms.peer_messages import Material, Snapshot, Wish
 from bailiwick.services.kms.records import (
@@ -40,7 +40,7 @@ def make(
 ) -> bool:
     """Make the replica that is wished for; False if that was done before. Raises Unacceptable."""
     known = families.members(transaction, told.account, told.id).get(region)
-    if (known.version if known is not None else 0) != wish.after or (known is not None and known.state == PRESENT):
+    if known is not None and (known.state == PRESENT or known.version > wish.after):
         return False
     key_arn = arn_of(environment, told, region)
     transaction.run(
@@ -64,7 +64,7 @@ def make(
     )
     tags.put(transaction, key_arn, [Tag(TagKey=key, TagValue=value) for key, value in wish.tags])
     for number, each in enumerate(told.materials):
-        _insert(transaction, environment, key_arn, each, number, each.state)
+        _insert(transaction, environment, key_arn, told, each, number, each.state)
     if told.origin != EXTERNAL and not _holds(transaction, key_arn, told.material):
         raise Unacceptable("the current material is missing")
     made = Member(region=region, here=True, version=wish.after + 1, epoch=told.epoch, state=PRESENT)
@@ -83,7 +83,7 @@ def unite(transaction: Transaction, environment: Environment, told: Snapshot, *,
             if each.secret is None and not (told.origin == EXTERNAL and is_newer):
                 continue
             state = NON_CURRENT if each.state == CURRENT else each.state
-            _insert(transaction, environment, row.arn, each, number, state)
+            _insert(transaction, environment, row.arn, told, each, number, state)
             transaction.changed(records.topic(row.arn))
             united = True
     return united
@@ -130,10 +130,19 @@ def _pins(transaction: Transaction, environment: Environment, policy: str) -> di
 
 
 def _insert(
-    transaction: Transaction, environment: Environment, key_arn: str, each: Material, number: int, state: str
+    transaction: Transaction,
+    environment: Environment,
+    key_arn: str,
+    told: Snapshot,
+    each: Material,
+    number: int,
+    state: str,
 ) -> None:
+    """Take material in. Raises Unacceptable for what is none of such a key."""
     sealed = None
     if each.secret is not None:
+        if told.origin == EXTERNAL or not material.fits(told.spec, each.secret):
+            raise Unacceptable("there is material that is none of such a key")
         sealed = records.seal_material(environment, key_arn, each.id, each.secret)
     transaction.run(
         insert(tables.material).values(

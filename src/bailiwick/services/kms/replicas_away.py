@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bailiwick.api import Call
 from bailiwick.core.peers import Peer
-from bailiwick.services.kms import families, peer_snapshots, records, shapes
+from bailiwick.services.kms import families, imported, peer_snapshots, records, shapes
 from bailiwick.services.kms.families import GONE, PRESENT, WANTED, Member
-from bailiwick.services.kms.records import Key
+from bailiwick.services.kms.records import EXTERNAL, Key
 from bailiwick.services.kms.shapes import AlreadyExistsException, UnsupportedOperationException
 
 
@@ -26,7 +26,8 @@ def wish(call: Call, key: Key, peer: Peer, region: str, request: shapes.Replicat
         raise UnsupportedOperationException(
             f"Keys of account {key.account} are not shared with the deployment that has {region}."
         )
-    families.begin(call.transaction, call.environment, key)
+    if families.begin(call.transaction, call.environment, key) and key.origin == EXTERNAL:
+        imported.share(call.transaction, call.environment, key)
     known = families.members(call.transaction, key.account, key.id).get(region)
     if known is not None and known.state != GONE:
         raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {key.id}")

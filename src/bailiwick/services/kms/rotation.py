@@ -22,6 +22,7 @@ from bailiwick.services.kms.targets import key_named
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
 ON_DEMAND_ROTATIONS = 10  # of a key: AWS's quota page and recordings; its newest model speaks of 25
 DEFAULT_DAYS = 365
+_PENDING_EVERYWHERE = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
 _DAY = 86400
 _PAGE = 100
 _AT_ONCE = 100  # keys that one round of the chore rotates
@@ -99,6 +100,9 @@ def list_key_rotations(
     rows = call.transaction.all(select(tables.material).where(*wanted).order_by(column.number).limit(limit + 1))
     page, truncated, marker = paging.page(call, rows, limit, lambda row: str(row.number))
     imported = key.origin == EXTERNAL
+    lacking = {
+        row.id for row in page if row.state == PENDING_ROTATION and _lacks_somewhere(call.transaction, key, row.id)
+    }
     return shapes.ListKeyRotationsResponse(
         Rotations=[
             shapes.RotationsListEntry(
@@ -106,7 +110,7 @@ def list_key_rotations(
                 KeyMaterialId=row.id,
                 KeyMaterialDescription=row.description,
                 ImportState=("PENDING_IMPORT" if row.sealed is None else "IMPORTED") if imported else None,
-                KeyMaterialState=row.state,
+                KeyMaterialState=_PENDING_EVERYWHERE if row.id in lacking else row.state,
                 ExpirationModel=records.expiration_model(row.expires) if imported else None,
                 ValidTo=row.expires,
                 RotationDate=row.rotated,
@@ -271,6 +275,20 @@ def _take_up_pending(call: Call, key: Key) -> None:
     pending = call.transaction.one(
         select(column.id).where(column.key_arn == key.arn, column.state == PENDING_ROTATION)
     )
-    if pending is None:
+    if pending is None or _lacks_somewhere(call.transaction, key, pending.id):
         raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
-    make_current(call.transaction, key.arn, pending.id, ON_DEMAND, call.now)
+    for arn in multi_region.related(call.transaction, key):
+        make_current(call.transaction, arn, pending.id, ON_DEMAND, call.now)
+    if key.primary_region is not None:
+        families.changed(call.transaction, call.environment, key.account, key.id, shared=True)
+
+
+def _lacks_somewhere(transaction: Transaction, key: Key, material_id: str) -> bool:
+    """Whether a key of the same multi-Region key has not been given this material by its owner."""
+    if key.primary_region is None:
+        return False
+    column, every = tables.material.c, multi_region.related(transaction, key)
+    held = (column.key_arn.in_(every), column.id == material_id, column.sealed.is_not(None))
+    if len(transaction.all(select(column.key_arn).where(*held))) < len(every):
+        return True
+    return any(material_id not in each.holds for each in _away(transaction, key.account, key.id))
