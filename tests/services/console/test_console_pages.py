@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bailiwick.services.console import summary
 from bailiwick.services.console.actions import ACTIONS
 from bailiwick.services.console.commands import command, kebab
 from person import Page, Person
@@ -141,6 +142,15 @@ def act(person: Person, slug: str, back: str, fixed: dict[str, str], **fields: s
     return page.send(f"/console/do/{slug}", **fields)
 
 
+@pytest.mark.parametrize("days", ["x", "-1", "\u00b2", "1" * 5000, "1.5"])
+def test_what_is_no_number_is_told(world: World, days: str) -> None:
+    key = world.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    fixed = {"KeyId": key}
+    page = act(signed_in(world, "admin"), "schedule-deletion", "/console/kms/keys", fixed, PendingWindowInDays=days)
+    assert page.status == 400
+    assert "must be a number" in page.words
+
+
 def test_a_user_from_making_to_deleting(world: World) -> None:
     person, home = signed_in(world, "admin"), "/console/iam/users/ann"
     made = act(person, "create-user", "/console/iam/users", {}, UserName="ann", Tags="team=x\nlevel = 2")
@@ -260,3 +270,10 @@ def test_commands_are_quoted() -> None:
     members: dict[str, Any] = {"UserName": "a b", "Tags": [{"Key": "k", "Value": "v"}], "Empty": None, "Yes": True}
     text = command("iam", "CreateUser", members)
     assert text == """aws iam create-user --user-name 'a b' --tags '[{"Key": "k", "Value": "v"}]' --yes"""
+
+
+def test_a_text_longer_than_any_policy_is_not_summed_up() -> None:
+    statement = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    assert summary.of_policy(document).services[0].prefix == "kms"
+    assert summary.of_policy(document + " " * 131_072).services == []

@@ -77,11 +77,19 @@ def test_filters_and_pages(world: World) -> None:
     assert by("instance-id", ids[0], ids[3]) == [ids[0], ids[3]]
     assert by("tag:n", "y*") == by("instance-state-name", "terminated") == by("tag:n", "X1") == []
     assert by("tag:n", r"x\?") == []
+    assert by("tag:n", "*x***", "?") == by("tag:n", "*?*?") == ids
     assert code(lambda: by("no-such-filter", "x")) == "InvalidParameterValue"
     assert code(lambda: ec2.describe_instances(NextToken="x")) == "InvalidNextToken"
     both = {"InstanceIds": ids[:1], "MaxResults": 5}
     assert code(lambda: ec2.describe_instances(**both)) == "InvalidParameterCombination"
     assert len(ec2.describe_tags(Filters=[{"Name": "value", "Values": ["x*"]}])["Tags"]) == 7
+
+
+def test_a_filter_takes_no_longer_for_being_hostile(world: World) -> None:
+    """With a regular expression of so many stars this would not end."""
+    joined(world, tags={"n": "a" * 250})
+    asked = [{"Name": "tag:n", "Values": ["*a" * 60 + "b", r"\*" + "*a" * 60]}]
+    assert world.client("ec2").describe_instances(Filters=asked)["Reservations"] == []
 
 
 def test_ids_that_name_nothing(world: World) -> None:

@@ -97,11 +97,6 @@ def _principals(visit: Visit) -> list[tuple[str, str, str]]:
     return found[:_MOST]
 
 
-def _page(visit: Visit, operation: str, member: str, marker: str | None) -> tuple[list[Any], str | None]:
-    page = visit.call("iam", operation, MaxItems=200, Marker=marker)
-    return getattr(page, member), page.Marker if page.IsTruncated else None
-
-
 def _policy_of(visit: Visit, resource: str) -> str | None:
     """The resource's own policy: of a key; the trust policy of a role is no resource policy to the simulator."""
     if resource.split(":")[2] != "kms":

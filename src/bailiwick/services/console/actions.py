@@ -6,6 +6,7 @@ Beside each form stands the `aws` command that does the same.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from bailiwick.api import ApiError
@@ -23,6 +24,7 @@ from bailiwick.web.visit import Visit
 pages = Pages()
 
 ACTIONS = IAM | KMS
+_NUMBER = re.compile("[0-9]{1,12}")
 
 
 class Unfit(Exception):
@@ -90,7 +92,7 @@ def _value(field: Field, fields: Fields) -> Any:
     if not text.strip():
         return None
     if field.kind == "number":
-        if not text.strip().isdigit():
+        if not _NUMBER.fullmatch(text.strip()):
             raise Unfit(f"{field.label} must be a number.")
         return int(text)
     if field.kind == "lines":
@@ -100,7 +102,7 @@ def _value(field: Field, fields: Fields) -> Any:
     if field.kind == "json":
         try:
             return json.dumps(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unfit(f"{field.label} is not JSON: {error}") from None
     return text if field.kind in ("area", "password") else text.strip()
 

@@ -14,6 +14,7 @@ from bailiwick.core.policy import patterns, syntax
 
 LEVELS = ("List", "Read", "Write", "Tagging", "Permissions management")
 _MOST = 60
+_LONGEST = 131_072  # characters, white space among them, as IAM takes a policy
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -44,12 +45,16 @@ class Summary(msgspec.Struct, frozen=True):
     more: int = 0
 
 
-@lru_cache(maxsize=256)
 def of_policy(document: str) -> Summary:
-    """What a policy's statements allow somewhere; nothing for a text that is no policy.
+    """What a policy's statements allow somewhere; nothing for a text that is no policy, or longer than one can be.
 
     As with access advisor, which resource and which condition is not asked.
     """
+    return _of_policy(document) if len(document) <= _LONGEST else Summary([])
+
+
+@lru_cache(maxsize=64)
+def _of_policy(document: str) -> Summary:
     data = actions.load()
     try:
         granted = Granted([document], data)

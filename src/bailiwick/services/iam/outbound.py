@@ -58,7 +58,6 @@ def get_info(call: Call, request: None, record: None) -> shapes.GetOutboundWebId
 def _set(call: Call, *, enabled: bool) -> None:
     changed = update(outbound_federation).where(_columns.account == call.account).values(enabled=enabled)
     call.transaction.run(changed)
-    call.transaction.changed(f"outbound:{call.account}")
 
 
 def _issuer(call: Call, issuer_id: str) -> str:

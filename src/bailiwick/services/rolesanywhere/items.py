@@ -66,11 +66,6 @@ def arn_of(partition: str, region: str, account: str, kind: str, name: str) -> s
     return f"arn:{partition}:{_PREFIX}:{region}:{account}:{kind}/{name}"
 
 
-def topic(account: str, region: str) -> str:
-    """What caches of an account's items in a region depend on."""
-    return f"{_PREFIX}:{account}/{region}"
-
-
 # -- Finding ----------------------------------------------------------------------------------------------
 
 
@@ -160,7 +155,6 @@ def remove(call: Call, item: Item) -> None:
     columns = tables.item.c
     where = columns.account == item.account, columns.region == item.region, columns.id == item.id
     call.transaction.run(delete(tables.item).where(*where))
-    call.transaction.changed(topic(item.account, item.region))
 
 
 def _kept(call: Call, item: Item, statement: Any) -> Item:
@@ -168,7 +162,6 @@ def _kept(call: Call, item: Item, statement: Any) -> Item:
         call.transaction.run(statement)
     except Duplicate:
         raise ValidationException(f"The alias {item.alias} is already in use.") from None
-    call.transaction.changed(topic(item.account, item.region))
     return item
 
 
