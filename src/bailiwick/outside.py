@@ -63,7 +63,7 @@ class Token(Protocol):
         """Whether it has a key with this id."""
 
     def destroy(self, key: bytes) -> None:
-        """Destroy the key with this id, if it is there."""
+        """Destroy the key with this id, if it is there. It takes some seconds at most."""
 
     def seal(self, key: bytes, plaintext: bytes, associated: bytes) -> bytes:
         """Nonce (12 bytes), ciphertext and tag (16 bytes) under AES-GCM."""

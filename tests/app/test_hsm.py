@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -85,6 +86,29 @@ def test_threads_take_turns() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(400)))
     mine.destroy(key)
+
+
+def test_nobody_waits_for_long_behind_a_call_that_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hsm, "_PATIENCE", 0.05)
+    mine = Pkcs11Token(NAME, "/nowhere.so", "first", softhsm.PIN)
+    monkeypatch.setattr(mine, "_open", object)
+    inside, over = threading.Event(), threading.Event()
+
+    def hangs(session: object) -> None:
+        inside.set()
+        assert over.wait(20)
+
+    thread = threading.Thread(target=mine._do, args=(hangs,))
+    thread.start()
+    assert inside.wait(20)
+    for _ in range(3):
+        with pytest.raises(HsmUnavailable, match="does not come back"):
+            mine._do(str)
+    with pytest.raises(HsmUnavailable, match="does not"):
+        mine.destroy(b"key")
+    over.set()
+    thread.join(20)
+    assert mine._do(lambda session: mine._do(lambda _: "in turn")) == "in turn"
 
 
 def _file(folder: Path, text: str) -> Path:

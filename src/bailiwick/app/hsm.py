@@ -10,9 +10,11 @@ from __future__ import annotations
 import hmac
 import os
 import threading
+import time
 import tomllib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -31,7 +33,32 @@ Name = Annotated[str, Meta(pattern=r"\Acluster-[2-7a-zA-Z]{11,16}\Z")]
 
 _NONCE, _TAG = 12, 16
 _NOT_FOR_OTHERS = 0o037  # a group may read it: that is how service managers hand out credentials
-_LOCK = threading.RLock()
+_PATIENCE = 5.0  # seconds for which a call waits for its turn
+
+
+class _Turns:
+    """One call at a time into modules. Where one does not come back, those behind it do not wait for long."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._since: float | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have one's turn in this block. Raises HsmUnavailable."""
+        since = self._since
+        hangs = since is not None and time.monotonic() - since > _PATIENCE
+        if not self._lock.acquire(timeout=0 if hangs else _PATIENCE):
+            raise HsmUnavailable("another call to an HSM does not come back")
+        before, self._since = self._since, self._since or time.monotonic()
+        try:
+            yield
+        finally:
+            self._since = before
+            self._lock.release()
+
+
+_TURNS = _Turns()
 
 
 class HsmError(Exception):
@@ -157,10 +184,26 @@ class Pkcs11Token:
         return self._do(found)
 
     def destroy(self, key: bytes) -> None:
-        """Destroy the key with this id, if there is one. Raises HsmUnavailable."""
-        if self.holds(key):
-            self._do(lambda session: self._key(session, key).destroy())
-            self._keys.pop(key, None)
+        """Destroy the key with this id, if there is one. Raises HsmUnavailable, after a few seconds at the latest.
+
+        Who asks for it writes to the database meanwhile, and everybody would wait. It may be done later after all.
+        """
+        done: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                if self.holds(key):
+                    self._do(lambda session: self._key(session, key).destroy())
+                    self._keys.pop(key, None)
+                done.set_result(None)
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=work, name="hsm", daemon=True).start()
+        try:
+            done.result(_PATIENCE)
+        except TimeoutError:
+            raise HsmUnavailable(f"{self.name}: it does not answer") from None
 
     def seal(self, key: bytes, plaintext: bytes, associated: bytes) -> bytes:
         """Encrypt under AES-GCM in the token. Raises HsmUnavailable."""
@@ -205,7 +248,7 @@ class Pkcs11Token:
 
     def _do(self, work: Callable[[Any], T]) -> T:
         """Work in the session; where that fails, once more in a new one, for a token may have been started anew."""
-        with _LOCK:
+        with _TURNS.turn():
             session = self._open()
             try:
                 return work(session)
@@ -247,7 +290,7 @@ class Pkcs11Token:
 
     def close(self) -> None:
         """Let go of the session; the next call opens another."""
-        with _LOCK:
+        with _TURNS.turn():
             session, self._session, self._keys = self._session, None, {}
             if session is not None:
                 with suppress(Exception):

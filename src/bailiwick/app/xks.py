@@ -122,6 +122,8 @@ def clients(file: File) -> dict[str, tuple[Client, str]]:
             raise XksError(f"cannot read {client.secret_file}: {error.strerror}") from None
         except (UnicodeDecodeError, UnsafeFile) as error:
             raise XksError(f"{client.secret_file}: {error}") from None
+        if client.access_key_id in found:
+            raise XksError(f"two clients have the access key id {client.access_key_id}")
         if not _SECRET.fullmatch(secret):
             raise XksError(f"{client.secret_file} is no secret: 43 to 64 letters, digits, and / + =")
         found[client.access_key_id] = client, secret

@@ -234,6 +234,18 @@ def test_a_token_that_does_not_answer(house: House) -> None:
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
 
 
+def test_a_creation_that_fails_leaves_nothing_in_the_token(either: House) -> None:
+    made: list[bytes] = []
+    make = either.token.make
+    either.token.make = lambda key, label: (made.append(key), make(key, label))
+    with pytest.raises(ClientError, match="MalformedPolicyDocumentException"):
+        either.key(Policy="{}")
+    with pytest.raises(ClientError, match="TagException"):
+        either.key(Tags=[{"TagKey": f"t{number}", "TagValue": ""} for number in range(60)])
+    assert len(made) == 2
+    assert not any(either.token.holds(key) for key in made)
+
+
 def test_a_store_is_deleted_after_its_keys_which_the_token_forgets(either: House) -> None:
     kms, key = either.kms, either.key()
     with either.world.store.transaction() as transaction:

@@ -337,6 +337,10 @@ def test_the_file(tmp_path: Path) -> None:
     secret.write_text("short")
     with pytest.raises(XksError, match="is no secret"):
         clients(found)
+    secret.write_text(SECRET)
+    path.write_text(f"[[clients]]\n{client}[[clients]]\n{client}")
+    with pytest.raises(XksError, match="two clients"):
+        clients(read(path))
     path.write_text("clients = 5")
     with pytest.raises(XksError, match="Expected"):
         read(path)

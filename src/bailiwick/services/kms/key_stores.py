@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -67,27 +69,43 @@ def home_of(call: Call, request: shapes.CreateKeyRequest) -> KeyStore | None:
     return store
 
 
-def take_in(call: Call, store: KeyStore, arn: str, material: str, xks_key: str | None) -> None:
-    """Make the key in its store, as the last thing of its creation, in the transaction that writes it.
+@contextmanager
+def made(call: Call, store: KeyStore | None, arn: str, material: str) -> Iterator[None]:
+    """Write a key in this block that has been made in its token, if it belongs there.
 
-    What is made in a token for a creation that fails after all is a key there that nobody uses.
+    What fails in the block is taken back there; what fails later, at the commit, leaves a key that nobody uses.
     """
+    if store is None or store.kind != AWS_CLOUDHSM:
+        yield
+        return
+    call.transaction.rest()  # everybody would wait for the token
+    token = call.environment.hsms.get(store.cluster or "")
+    try:
+        if token is None:
+            raise HsmUnavailable(f"{store.cluster} is not configured")
+        token.make(bytes.fromhex(material), f"bailiwick {arn}")
+    except HsmUnavailable as error:
+        log.error("an HSM cannot be asked for a new key", key=arn, reason=str(error))
+        raise CloudHsmClusterInvalidConfigurationException(
+            f"The HSM of the custom key store {store.id} cannot be asked."
+        ) from None
+    try:
+        yield
+    except BaseException:
+        try:
+            token.destroy(bytes.fromhex(material))
+        except HsmUnavailable as error:
+            log.error("the key in the HSM is left", key=arn, cka_id=material, reason=str(error))
+        raise
+
+
+def take_in(call: Call, store: KeyStore, arn: str, xks_key: str | None) -> None:
+    """See that its store still takes a key, in the transaction that writes it."""
     held = stores.load(call.transaction, call.environment, store.id)
     if held is None or not held.connected:
         raise CustomKeyStoreInvalidStateException(f"The custom key store {store.id} is not connected.")
     if xks_key is not None:
         _check_unused(call.transaction, store, xks_key, but=arn)
-    if store.kind == AWS_CLOUDHSM:
-        token = call.environment.hsms.get(store.cluster or "")
-        try:
-            if token is None:
-                raise HsmUnavailable(f"{store.cluster} is not configured")
-            token.make(bytes.fromhex(material), f"bailiwick {arn}")
-        except HsmUnavailable as error:
-            log.error("an HSM cannot be asked for a new key", key=arn, reason=str(error))
-            raise CloudHsmClusterInvalidConfigurationException(
-                f"The HSM of the custom key store {store.id} cannot be asked."
-            ) from None
 
 
 def let_go(transaction: Transaction, environment: Environment, row: Row[Any]) -> dict[str, str]:

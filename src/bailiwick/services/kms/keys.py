@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import delete, insert, select, update
@@ -43,6 +44,7 @@ from bailiwick.services.kms.requesting import makes_no_key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.shapes import UnsupportedOperationException
 from bailiwick.services.kms.specs import SYMMETRIC_DEFAULT
+from bailiwick.services.kms.stores import KeyStore
 from bailiwick.services.kms.targets import key_named, key_or_alias_named
 from bailiwick.store import waiting
 
@@ -119,25 +121,46 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
     home = key_stores.home_of(call, request)
     in_token = home is not None and home.kind == AWS_CLOUDHSM
     made = None if imported or in_token else material.generate(spec, entropy)
-    call.transaction.begin_writing()
     key_id = f"mrk-{entropy(16).hex()}" if request.MultiRegion else str(uuid.UUID(bytes=entropy(16), version=4))
     arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
-    policy = request.Policy or policies.default(call)
+    material_id = "" if imported else entropy(32).hex()
+    with key_stores.made(call, home, arn, material_id):
+        call.transaction.begin_writing()
+        _write(call, request, _New(arn, spec, usage, home, material_id, made))
+    return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
+
+
+class _New(NamedTuple):
+    """A key that is to be written; its material, if that is to be in the database."""
+
+    arn: str
+    spec: str
+    usage: str
+    home: KeyStore | None
+    material_id: str
+    material: bytes | None
+
+    def __repr__(self) -> str:
+        return f"_New({self.arn})"
+
+
+def _write(call: Call, request: shapes.CreateKeyRequest, new: _New) -> None:
+    arn, home = new.arn, new.home
+    policy, created = request.Policy or policies.default(call), round(call.now, 3)
     pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
-    material_id, created = "" if imported else entropy(32).hex(), round(call.now, 3)
     call.transaction.run(
         insert(tables.key).values(
             arn=arn,
             account=call.account,
             region=call.region,
-            id=key_id,
+            id=arn.rpartition("/")[2],
             description=request.Description or "",
-            state=PENDING_IMPORT if imported else ENABLED,
-            spec=spec,
-            usage=usage,
+            state=PENDING_IMPORT if request.Origin == EXTERNAL else ENABLED,
+            spec=new.spec,
+            usage=new.usage,
             origin=request.Origin or AWS_KMS,
             created=created,
-            material=material_id,
+            material=new.material_id,
             policy=policy,
             pins=json.dumps(pins),
             primary_region=call.region if request.MultiRegion else None,
@@ -145,20 +168,19 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
             xks_key=request.XksKeyId,
         )
     )
-    if made is not None:
+    if new.material is not None:
         call.transaction.run(
             insert(tables.material).values(
                 key_arn=arn,
-                id=material_id,
-                sealed=records.seal_material(call.environment, arn, material_id, made),
+                id=new.material_id,
+                sealed=records.seal_material(call.environment, arn, new.material_id, new.material),
                 created=created,
             )
         )
     tags.put(call.transaction, arn, request.Tags)
     call.transaction.changed(records.topic(arn))
     if home is not None:
-        key_stores.take_in(call, home, arn, material_id, request.XksKeyId)
-    return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
+        key_stores.take_in(call, home, arn, request.XksKeyId)
 
 
 @kms.operation("DescribeKey", on=key_or_alias_named, quick=makes_no_key)

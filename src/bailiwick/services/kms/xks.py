@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from bailiwick.api import Call
 from bailiwick.core.message import Header, Request
@@ -91,7 +92,7 @@ class _Health(msgspec.Struct, frozen=True):
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    errorName: str  # noqa: N815
+    errorName: Annotated[str, Meta(max_length=64)]  # noqa: N815  (a client is told of it)
 
 
 def check_health(call: Call, proxy: Proxy) -> None:

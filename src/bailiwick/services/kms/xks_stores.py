@@ -101,6 +101,8 @@ def check_key(call: Call, store: KeyStore, key: str) -> None:
     except Trouble as error:
         if error.name == "KeyNotFoundException":
             raise XksKeyNotFoundException(f"The proxy of {store.id} has no external key {key}.") from None
+        if error.name == xks.THROTTLES:
+            raise Throttling(f"The proxy of {store.id} throttles.") from None
         if error.code == xks.TIMED_OUT:
             raise DependencyTimeoutException(f"{_TOLD[error.code].capitalize()}.") from None
         raise CustomKeyStoreInvalidStateException(f"{store.id}: {_TOLD[error.code]}.") from None
