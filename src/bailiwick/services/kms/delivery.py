@@ -21,6 +21,7 @@ GREETED = "kms.greeted"
 LEASE = 60.0
 """Seconds for which what one process delivers is left to it."""
 
+_TOGETHER = 5.0  # seconds within which the processes of one start come up
 _LONGEST = 300.0
 _AT_ONCE = 20
 
@@ -68,7 +69,7 @@ def greet(transaction: Transaction, environment: Environment) -> None:
     Of processes that start together one does it.
     """
     now = environment.now()
-    if now - float(settings.get(transaction, GREETED) or 0) < LEASE:
+    if now - float(settings.get(transaction, GREETED) or 0) < _TOGETHER:
         return
     settings.put(transaction, GREETED, str(now))
     for row in transaction.all(select(family.c.account, family.c.id)):
