@@ -246,7 +246,11 @@ def test_a_shared_secret(kms: Any, spec: str, size: int) -> None:
     assert answer["SharedSecret"] == peer.exchange(ec.ECDH(), public(kms, key))
     assert (len(answer["SharedSecret"]), answer["KeyOrigin"]) == (size, "AWS_KMS")
     other = ec.generate_private_key(ec.SECP256K1())
-    for bad in (material.public_der(other), ours[:-1], b"x"):
+    unknown_kind = ours.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0277"))
+    unknown_curve = material.public_der(other).replace(
+        bytes.fromhex("06052b8104000a"), bytes.fromhex("06052b81040077")
+    )
+    for bad in (material.public_der(other), ours[:-1], b"x", unknown_kind, unknown_curve):
         asked = {"KeyId": key, "KeyAgreementAlgorithm": "ECDH", "PublicKey": bad}
         assert refusal(kms.derive_shared_secret, **asked) == ("ValidationException", "")
 

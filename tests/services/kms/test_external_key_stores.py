@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from bailiwick.app.record import record_of
 from bailiwick.app.xks import Client, XksError, XksProxy, clients, read
 from bailiwick.core.message import Header, Request
+from bailiwick.federation.breaker import Busy
 from bailiwick.federation.fetch import FetchError
 from world import ACCOUNT, World
 
@@ -192,6 +193,27 @@ def test_troubles_of_a_proxy(houses: Houses, error: Any, made: str, connected: s
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Unavailable"
     kms.connect_custom_key_store(CustomKeyStoreId=houses.store)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_a_proxy_that_too_many_ask_throttles(houses: Houses) -> None:
+    key = houses.key()
+    blob = houses.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    houses.way.error = Busy("too many ask it at once", reached=True)
+    assert refusal(houses.kms.decrypt, CiphertextBlob=blob) == "ThrottlingException"
+    assert refusal(houses.kms.create_key, **houses.origin, XksKeyId="other") == "ThrottlingException"
+
+
+def test_what_a_proxy_calls_its_trouble_is_told_if_it_is_short(houses: Houses) -> None:
+    key = houses.key()
+    for name, told in (
+        ("SomethingElse", " (SomethingElse)."),
+        ("x" * 65, "as it should."),
+        ("<b>", "as it should."),
+    ):
+        houses.way.answer = 500, json.dumps({"errorName": name}).encode()
+        with pytest.raises(ClientError) as caught:
+            houses.kms.encrypt(KeyId=key, Plaintext=b"x")
+        assert caught.value.response["Error"]["Message"].endswith(told)
 
 
 def test_a_proxy_is_in_one_store_and_its_credential_is_kept(houses: Houses) -> None:

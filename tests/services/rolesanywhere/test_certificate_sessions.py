@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bailiwick.core.message import Header, Response
@@ -145,6 +146,14 @@ def test_a_certificate_of_no_use_is_refused(place: Place, authority: Holder, how
 def test_another_authority_is_refused_even_of_the_same_name(place: Place) -> None:
     other = issued(NOW, named("Example CA", country_name="DE"), authority=True)
     place.refused(issued(NOW, named("worker-1"), other), UNTRUSTED)
+
+
+def test_a_certificate_for_a_key_on_an_unknown_curve_is_refused(place: Place, authority: Holder) -> None:
+    holder = issued(NOW, named("worker-1"), authority)
+    der = holder.certificate.public_bytes(Encoding.DER)
+    known, unknown = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030177")
+    altered = x509.load_der_x509_certificate(der.replace(known, unknown))
+    place.refused(Holder(altered, holder.key), "The certificate's algorithm is not supported.")
 
 
 def test_a_signature_with_another_key_is_refused(place: Place, authority: Holder) -> None:

@@ -155,13 +155,15 @@ def read_crl(data: bytes) -> x509.CertificateRevocationList:
 def is_signed_by(crl: x509.CertificateRevocationList, anchors: Iterable[x509.Certificate]) -> bool:
     """Whether one of these authorities issued the list."""
     for anchor in anchors:
-        key = anchor.public_key()
-        if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or crl.issuer != anchor.subject:
+        if crl.issuer != anchor.subject:
             continue
         try:
+            key = anchor.public_key()
+            if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+                continue
             if crl.is_signature_valid(key):
                 return True
-        except (InvalidSignature, UnsupportedAlgorithm, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
             continue
     return False
 

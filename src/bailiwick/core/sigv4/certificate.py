@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -94,14 +94,16 @@ def verify(request: Request, claim: CertificateClaim, certificate: x509.Certific
     if request.fields.get("x-amz-content-sha256", payload) != payload:
         raise CertificateRefused("signature", "The body is not what was signed.")
     to_sign = _to_sign(request, claim.algorithm, claim.timestamp, claim.scope, claim.signed_headers)
-    key = certificate.public_key()
     try:
+        key = certificate.public_key()
         if claim.algorithm == RSA and isinstance(key, rsa.RSAPublicKey):
             return key.verify(claim.signature, to_sign, padding.PKCS1v15(), hashes.SHA256())
         if claim.algorithm == ECDSA and isinstance(key, ec.EllipticCurvePublicKey):
             return key.verify(claim.signature, to_sign, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise CertificateRefused("signature", "The request signature does not match.") from None
+    except (ValueError, UnsupportedAlgorithm):  # a key of a kind or on a curve that nobody here knows
+        raise CertificateRefused("key", "The certificate's algorithm is not supported.") from None
     raise CertificateRefused("algorithm", f"The certificate's key is not for {claim.algorithm}.")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
@@ -126,7 +126,7 @@ def agree(key: ec.EllipticCurvePrivateKey, peer: bytes) -> bytes:
         if not isinstance(public, ec.EllipticCurvePublicKey):
             raise Unusable
         return key.exchange(ec.ECDH(), public)
-    except ValueError:  # UnsupportedAlgorithm does not get here: the curve must be the key's
+    except (ValueError, UnsupportedAlgorithm):
         raise Unusable from None
 
 
