@@ -93,13 +93,15 @@ def test_a_process_tells_every_metric(tmp_path: Path) -> None:
     with closing(made.world) as world, closing(world.edge(settings)) as edge:
         told = gathered(world, edge, server(edge, settings, lambda: None))
     names = {sample.name for sample in told}
-    # The parent tells of its workers; a request must have been made for the others.
+    # The parent tells of its workers; a request must have been made for the others, or there must be peers.
     assert {metric.name for metric in METRICS} - names == {
         "bailiwick_worker_replacements",
         "bailiwick_requests",
         "bailiwick_errors",
         "bailiwick_throttled",
         "bailiwick_request_seconds",
+        "bailiwick_peer_messages",
+        "bailiwick_peer_silent_seconds",
     }
     by_name = {sample.name: sample for sample in told}
     assert by_name["bailiwick_resident_bytes"].value > 10_000_000

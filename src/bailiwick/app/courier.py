@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import structlog
 
 from bailiwick.api import ApiError
+from bailiwick.app.metrics import Sample
 from bailiwick.core import ids
 from bailiwick.core.errors import SealError
 from bailiwick.core.message import Request
@@ -45,6 +47,8 @@ class Courier:
     def __init__(self, pipeline: Pipeline, post: Post) -> None:
         self._pipeline = pipeline
         self._post = post
+        self._outcomes: dict[tuple[str, str], int] = {}
+        self._silent: dict[str, float] = {}  # since when a peer has taken nothing, by the monotonic clock
 
     def run(self, woken: threading.Event, ended: threading.Event) -> None:
         """Deliver until `ended`; `woken` is set when there may be something, and when it is over."""
@@ -52,8 +56,9 @@ class Courier:
         while not ended.is_set():
             if woken.wait(_PAUSE):
                 woken.clear()
-                ended.wait(_SOON)
-            self._safely(self.round)
+                if ended.wait(_SOON):
+                    return
+            self._safely(lambda: self.round(ended))
 
     def greet(self) -> None:
         """Have every peer told of every key, for this deployment may have been away."""
@@ -62,16 +67,26 @@ class Courier:
         with self._pipeline.store.transaction(write=True) as transaction:
             delivery.greet(transaction, self._pipeline.environment)
 
-    def round(self) -> int:
-        """Deliver what is due; returns how much that was."""
+    def samples(self) -> Iterator[Sample]:
+        """How the peers have answered."""
+        for (peer, outcome), tally in tuple(self._outcomes.items()):
+            yield Sample("bailiwick_peer_messages", (peer, outcome), tally)
+        for peer, since in tuple(self._silent.items()):
+            yield Sample("bailiwick_peer_silent_seconds", (peer,), time.monotonic() - since)
+
+    def round(self, ended: threading.Event | None = None) -> int:
+        """Deliver what is due, unless it is over; returns how much that was."""
         from bailiwick.services.kms import delivery
 
         store, environment, count = self._pipeline.store, self._pipeline.environment, 0
         away: set[str] = set()  # peers that did not answer: the rest of what they are to be told can wait
-        while True:
+        while ended is None or not ended.is_set():
             with store.transaction() as transaction:
-                if not delivery.is_due(transaction, environment.now()):
-                    return count
+                waiting, due = delivery.look(transaction)
+            if not waiting:
+                self._silent.clear()
+            if due is None or due > environment.now():
+                break
             with store.transaction(write=True) as transaction:
                 letters = delivery.take(transaction, environment.now())
             count += len(letters)
@@ -87,11 +102,21 @@ class Courier:
                         away.add(letter.peer)
                     tell = log.info if letter.attempts else log.warning
                     tell("a peer is told later", peer=letter.peer, key=letter.id, reason=str(error))
+                    self._note(letter.peer, "failed")
                     with store.transaction(write=True) as transaction:
                         delivery.put_off(transaction, letter, environment.now())
                 else:
+                    self._note(letter.peer, "taken")
                     with store.transaction(write=True) as transaction:
                         delivery.delivered(transaction, letter, environment.now())
+        return count
+
+    def _note(self, peer: str, outcome: str) -> None:
+        self._outcomes[peer, outcome] = self._outcomes.get((peer, outcome), 0) + 1
+        if outcome == "taken":
+            self._silent.pop(peer, None)
+        else:
+            self._silent.setdefault(peer, time.monotonic())
 
     def _deliver(self, peer: Peer, account: str, key_id: str) -> None:
         from bailiwick.services.kms import synchronizing

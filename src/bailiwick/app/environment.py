@@ -94,10 +94,11 @@ class World:
             threading.Thread(target=self._write_usage, name="usage", daemon=True),
             threading.Thread(target=self._do_chores, name="chores", daemon=True),
         ]
-        if self.environment.peers.all:
-            courier = outward.courier(self.pipeline)
+        self.courier = outward.courier(self.pipeline) if self.environment.peers.all else None
+        if self.courier is not None:
+            work = self.courier.run
             self._threads.append(
-                threading.Thread(target=courier.run, args=(self._woken, self._ended), name="peers", daemon=True)
+                threading.Thread(target=work, args=(self._woken, self._ended), name="peers", daemon=True)
             )
         if roots is not None:
             self._threads.append(

@@ -109,6 +109,19 @@ METRICS = (
     Metric(
         "bailiwick_key_proxies_left_alone", "gauge", "Such proxies that are not asked for now: they have failed"
     ),
+    Metric(
+        "bailiwick_peer_messages",
+        "counter",
+        "Messages to other deployments that share keys, by outcome: taken or failed",
+        ("peer", "outcome"),
+    ),
+    Metric(
+        "bailiwick_peer_silent_seconds",
+        "gauge",
+        "Time for which a peer has taken none of what it was to be told",
+        ("peer",),
+        joins="largest",
+    ),
     Metric("bailiwick_outward_waiting", "gauge", "Requests that wait for a thread to ask somebody else's server"),
     Metric("bailiwick_workers", "gauge", "Processes that serve"),
     Metric("bailiwick_worker_replacements", "counter", "Workers that died and were replaced"),

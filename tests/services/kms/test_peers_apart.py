@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import botocore.auth
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -218,6 +219,59 @@ def test_the_last_replica_that_goes_lets_the_primary_go(clock: Clock) -> None:
     net[0].kms.replicate_key(KeyId=key_id, ReplicaRegion=EU)  # once more
     net.settle()
     assert net[1].decrypt(net[0].encrypt(key_id)) == b"text"
+
+
+def test_a_wish_follows_what_is_gone_since(clock: Clock) -> None:
+    net = Net(clock=clock)
+    key_id = replicated(net)
+    with net[0].world.store.transaction() as transaction:
+        before = families.members(transaction, ACCOUNT, key_id)[EU]
+    net[1].kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    clock.now += 7 * DAY
+    do_chores(net[1])
+    with net[0].world.store.transaction(write=True) as transaction:  # as forget-replica does, but too low
+        gone = msgspec.structs.replace(before, state=families.GONE)
+        families.put(transaction, ACCOUNT, key_id, gone)
+        transaction.changed(*families.topics(transaction, ACCOUNT, key_id))
+    net[0].kms.replicate_key(KeyId=key_id, ReplicaRegion=EU)
+    net.settle()
+    assert (net[1].state(key_id), net[0].regions(key_id)) == ("Enabled", (US, [EU]))
+
+
+def test_a_replica_that_was_forgotten_and_is_there_is_remembered(clock: Clock) -> None:
+    net = Net(clock=clock)
+    key_id = replicated(net)
+    with net[0].world.store.transaction(write=True) as transaction:
+        regions.forget(transaction, net[0].world.environment, arn(key_id, EU))
+    assert net[0].regions(key_id) == (US, [])
+    net.settle()
+    assert net[0].regions(key_id) == (US, [EU])
+
+
+def test_what_is_shared_no_longer_is_not_told(clock: Clock) -> None:
+    net = Net(clock=clock)
+    key_id = replicated(net)
+    net[0].kms.enable_key_rotation(KeyId=key_id)
+    sent = len(net.sent)
+    for side in (net[0], net[1]):
+        peers = side.world.environment.peers
+        msgspec.structs.force_setattr(peers.all[0], "accounts", frozenset())
+    net.settle()
+    assert len(net.sent) == sent
+    assert net[1].kms.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"] is False
+
+
+def test_the_silence_of_a_peer_is_measured(clock: Clock) -> None:
+    net = Net(clock=clock)
+    net.down.add(EU)
+    replicated(net)
+    told = {sample[:2]: sample.value for sample in net[0].courier.samples()}
+    assert told["bailiwick_peer_messages", (EU, "failed")] == 1
+    assert told["bailiwick_peer_silent_seconds", (EU,)] >= 0
+    net.down.clear()
+    net.again()
+    told = {sample[:2]: sample.value for sample in net[0].courier.samples()}
+    assert told == {("bailiwick_peer_messages", (EU, "failed")): 1, ("bailiwick_peer_messages", (EU, "taken")): 1}
 
 
 # --- imported material

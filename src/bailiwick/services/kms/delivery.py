@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.services.kms import families
@@ -45,9 +45,10 @@ def take(transaction: Transaction, now: float) -> list[Letter]:
     return [Letter(row.account, row.id, row.peer, row.version, row.attempts) for row in due]
 
 
-def is_due(transaction: Transaction, now: float) -> bool:
-    """Whether there is anything to deliver."""
-    return transaction.one(select(outbox.c.id).where(outbox.c.due <= now).limit(1)) is not None
+def look(transaction: Transaction) -> tuple[int, float | None]:
+    """How much there is to deliver, and when the first of it is due."""
+    row = transaction.one(select(func.count().label("waiting"), func.min(outbox.c.due).label("due")))
+    return (row.waiting, row.due) if row is not None else (0, None)
 
 
 def delivered(transaction: Transaction, letter: Letter, now: float) -> None:

@@ -194,7 +194,7 @@ def changed(
     if shared:
         transaction.run(update(family).where(*same).values(revision=found.revision + 1))
     if own:
-        mine = (member.c.account == account, member.c.id == key_id, member.c.here)
+        mine = (member.c.account == account, member.c.id == key_id, member.c.here, member.c.state == PRESENT)
         transaction.run(update(member).where(*mine).values(version=member.c.version + 1, epoch=found.epoch))
     regions = [each.region for each in members(transaction, account, key_id).values() if not each.here]
     peers = {peer.name: peer for peer in map(environment.peers.of_region, regions) if peer is not None}

@@ -16,7 +16,7 @@ from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
 from bailiwick.directory import accounts
 from bailiwick.services.kms import families, multi_region, peer_replicas, rotation, specs
-from bailiwick.services.kms.families import Member
+from bailiwick.services.kms.families import GONE, WANTED, Member
 from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.peer_messages import Snapshot
 from bailiwick.services.kms.peer_replicas import Unacceptable
@@ -34,6 +34,7 @@ def merge(transaction: Transaction, environment: Environment, told: Snapshot, pe
         _begin(transaction, environment, told)
     news = known is None or told.rank > known.rank
     before = known.primary_region if known is not None else ""
+    renewed = _renew_wishes(transaction, told)
     news |= _take_registers(transaction, told)
     own = _catch_up(transaction, told)
     if known is None or told.epoch >= known.epoch:
@@ -45,8 +46,9 @@ def merge(transaction: Transaction, environment: Environment, told: Snapshot, pe
     if is_newer:
         peer_replicas.follow(transaction, told)
         _take_shared(transaction, told)
-    if own or is_newer or news:
-        families.changed(transaction, environment, account, key_id, own=own or is_newer, but=peer.name)
+    if own or is_newer or news or renewed:
+        but = None if renewed else peer.name  # who has the answer, or has given it
+        families.changed(transaction, environment, account, key_id, own=own or is_newer, but=but)
     _settle(transaction, environment, told, before, now)
 
 
@@ -85,6 +87,17 @@ def _begin(transaction: Transaction, environment: Environment, told: Snapshot) -
             digests=families.seal_digests(environment, told.account, told.id, told.digests),
         )
     )
+
+
+def _renew_wishes(transaction: Transaction, told: Snapshot) -> bool:
+    """Have a wish follow what is told to be gone since; whether there was any."""
+    renewed = False
+    for region, mine in families.members(transaction, told.account, told.id).items():
+        seen = told.members.get(region)
+        if mine.state == WANTED and seen is not None and seen.state == GONE and seen.version > mine.version:
+            families.put(transaction, told.account, told.id, msgspec.structs.replace(mine, version=seen.version))
+            renewed = True
+    return renewed
 
 
 def _take_registers(transaction: Transaction, told: Snapshot) -> bool:

@@ -16,7 +16,7 @@ MOST_BYTES = 512 * 1024
 _Count = Annotated[int, Meta(ge=0, le=1 << 30)]
 _Id = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _IdOrNone = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
-_Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
+_Region = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,31}\Z")]
 _Origin = Literal["AWS_KMS", "EXTERNAL"]
 _Word = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{0,48}\Z")]
 _Time = Annotated[float, Meta(ge=0, le=1e11)]

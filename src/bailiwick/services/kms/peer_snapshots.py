@@ -68,15 +68,15 @@ def holding(transaction: Transaction, key_arn: str) -> list[str]:
     return [row.id for row in rows]
 
 
-def wish(policy: str, description: str, tags: list[tuple[str, str]], after: int) -> str:
+def wish(policy: str, description: str, tags: list[tuple[str, str]]) -> str:
     """How a replica is to be made, as a member has it."""
-    made = Wish(after=after, policy=policy, description=description, tags=tags)
+    made = Wish(after=0, policy=policy, description=description, tags=tags)
     return msgspec.json.encode(made).decode()
 
 
 def _wish(each: Member) -> Wish:
     assert each.wish is not None, "what is wanted has a wish"
-    return msgspec.json.decode(each.wish, type=Wish)
+    return msgspec.structs.replace(msgspec.json.decode(each.wish, type=Wish), after=each.version)
 
 
 def _register(transaction: Transaction, found: Family, rows: list[Row[Any]], each: Member) -> Register:

@@ -31,15 +31,14 @@ def wish(call: Call, key: Key, peer: Peer, region: str, request: shapes.Replicat
     known = families.members(call.transaction, key.account, key.id).get(region)
     if known is not None and known.state != GONE:
         raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {key.id}")
-    after = known.version if known is not None else 0
     pairs = [(tag.TagKey, tag.TagValue) for tag in request.Tags or ()]
     wanted = Member(
         region=region,
         here=False,
-        version=after,
+        version=known.version if known is not None else 0,
         epoch=0,
         state=WANTED,
-        wish=peer_snapshots.wish(policy, request.Description or "", pairs, after),
+        wish=peer_snapshots.wish(policy, request.Description or "", pairs),
     )
     families.put(call.transaction, key.account, key.id, wanted)
     families.changed(call.transaction, call.environment, key.account, key.id)

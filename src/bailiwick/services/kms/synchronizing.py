@@ -96,7 +96,9 @@ def _take_answer(call: Call, request: shapes.SynchronizeMultiRegionKeyRequest, r
 def ask(
     transaction: Transaction, environment: Environment, account: str, key_id: str, peer: Peer, now: float
 ) -> bytes | None:
-    """The message that tells a peer of a key; None if there is nothing to tell."""
+    """The message that tells a peer of a key; None if there is nothing to tell, or the account is not shared."""
+    if account not in peer.accounts:
+        return None
     found = peer_snapshots.compose(transaction, environment, account, key_id, peer)
     if found is None:
         return None
