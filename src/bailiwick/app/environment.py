@@ -14,10 +14,11 @@ import structlog
 
 from bailiwick import services
 from bailiwick.api import Chore
-from bailiwick.app import company, happenings, home, issuer, outward, rotation, throttling
+from bailiwick.app import company, home, issuer, outward, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
 from bailiwick.app.export import exporters
+from bailiwick.app.happenings import Happenings, Kept
 from bailiwick.app.history import TrailHistory
 from bailiwick.app.home import Deployment, Home, RootKey
 from bailiwick.app.observer import Observer
@@ -64,6 +65,7 @@ class World:
         self.deployment = deployment
         self.store = store
         self.trail = trail
+        self._happenings = Happenings(store, trail) if trail else None
         self._company = company.directory(settings)
         self.key_proxies = outward.key_proxies(settings)
         self._ended, self._woken = threading.Event(), threading.Event()
@@ -181,19 +183,25 @@ class World:
         while not self._ended.wait(_CHORES_PAUSE):
             for chore in (web_sessions.sweep, guesses.sweep, *self._chores()):
                 self.do(chore)
+            if self._happenings is not None:
+                try:
+                    self._happenings.tell_what_is_left(self.environment.now())
+                except StoreError as error:
+                    log.warning("what happened is told later", reason=str(error))
 
     def do(self, chore: Chore) -> None:
-        """A chore, if it can be done now and written down; the others must be done all the same."""
+        """A chore, if it can be done now, with its records; the others must be done all the same."""
+        kept: list[Kept] = []
         try:
             with self.store.transaction(write=True) as transaction:
                 now = self.environment.now()
                 happened = chore(transaction, self.environment, now)
-                if self.trail is not None:
-                    happenings.told(self.trail, happened or (), now)
+                if self._happenings is not None:
+                    kept = self._happenings.keep(transaction, happened or (), now)
+            if self._happenings is not None:
+                self._happenings.tell(kept)
         except StoreError as error:
             log.warning("a chore is put off", chore=chore.__name__, reason=str(error))
-        except TimeoutError:
-            log.warning("a chore is put off", chore=chore.__name__, reason="the audit trail takes no records")
         except Exception as error:
             log.error("a chore failed", chore=chore.__name__, exc_info=error)
 

@@ -41,3 +41,12 @@ follower = Table(
     Column("holder", string(64), nullable=False),
     Column("until", Float, nullable=False),
 )
+
+# What services did by themselves and the trail does not have yet: kept in the transaction in which it was done.
+happened = Table(
+    "audit_happened",
+    metadata,
+    Column("id", string(40), primary_key=True),
+    Column("time", Float, nullable=False),
+    Column("event", LargeBinary, nullable=False),
+)

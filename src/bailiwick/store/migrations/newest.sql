@@ -32,6 +32,13 @@ CREATE TABLE audit_follower (
 	CONSTRAINT audit_follower_pk PRIMARY KEY (name)
 );
 
+CREATE TABLE audit_happened (
+	id VARCHAR(40) NOT NULL, 
+	time FLOAT NOT NULL, 
+	event BLOB NOT NULL, 
+	CONSTRAINT audit_happened_pk PRIMARY KEY (id)
+);
+
 CREATE TABLE audit_segment (
 	name VARCHAR(64) NOT NULL, 
 	bytes BIGINT NOT NULL, 
@@ -1019,4 +1026,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0026')
+INSERT INTO alembic_version (version_num) VALUES ('0027')
