@@ -148,6 +148,34 @@ def test_people_are_changed_by_path(center: Center) -> None:
     assert store.describe_user(**who)["Revision"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("emails", "text"),
+        ("emails", [5]),
+        ("name", 5),
+        ("userName", 5),
+        ("userName", "x" * 129),
+        ("userName", "a\nb"),
+        ("displayName", {"a": 1}),
+        ("name.familyName", ["x"]),
+        ("title", "x" * 5000),
+        ("extensions", 5),
+    ],
+)
+def test_attributes_of_another_form_are_refused(center: Center, path: str, value: Any) -> None:
+    who = {"IdentityStoreId": center.store, "UserId": center.person}
+    change = {"Operations": [{"AttributePath": path, "AttributeValue": value}]}
+    assert refusal(center.client("identitystore").update_user, **who, **change) == ("ValidationException", 400)
+
+
+@pytest.mark.parametrize(("path", "value"), [("displayName", 5), ("displayName", "x" * 1025), ("description", [1])])
+def test_attributes_of_groups_too(center: Center, path: str, value: Any) -> None:
+    which = {"IdentityStoreId": center.store, "GroupId": center.group}
+    change = {"Operations": [{"AttributePath": path, "AttributeValue": value}]}
+    assert refusal(center.client("identitystore").update_group, **which, **change) == ("ValidationException", 400)
+
+
 def test_names_are_taken_once(center: Center) -> None:
     store, of = center.client("identitystore"), {"IdentityStoreId": center.store}
     assert refusal(store.create_user, **of, UserName="Alice@Example.org") == ("ConflictException", 400)

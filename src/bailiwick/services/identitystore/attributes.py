@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, update
 
-from bailiwick.api import Call
+from bailiwick.api import Call, ValidationError
 from bailiwick.directory.center.people import StoreGroup, StoreUser
 from bailiwick.services.identitystore.shapes import AttributeOperation, ConflictException, ValidationException
 
@@ -43,6 +43,14 @@ def changed(
             value = {key: each for key, each in value.items() if each is not None} or None
         attributes[name] = _capitalised(value)
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def check(members: dict[str, Any], like: type[msgspec.Struct]) -> None:
+    """Hold attributes that were changed to the forms and bounds of a creation. Raises ValidationError."""
+    try:
+        msgspec.convert(members, like)
+    except msgspec.ValidationError as error:
+        raise ValidationError(str(error)) from None
 
 
 def encoded(attributes: dict[str, Any]) -> str:

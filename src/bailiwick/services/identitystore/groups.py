@@ -65,7 +65,7 @@ def update_group(call: Call, request: shapes.UpdateGroupRequest, held: Held) -> 
     found = held.group
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
-    msgspec.convert({"IdentityStoreId": found.store, **given}, shapes.CreateGroupRequest)
+    attributes.check({"IdentityStoreId": found.store, **given}, shapes.CreateGroupRequest)
     try:
         revision = attributes.keep(call, tables.group, found, given["DisplayName"], given)
     except Duplicate:

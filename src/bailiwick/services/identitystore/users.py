@@ -70,7 +70,7 @@ def update_user(call: Call, request: shapes.UpdateUserRequest, held: Held) -> sh
     found = held.user
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
-    msgspec.convert({"IdentityStoreId": found.store, **given}, shapes.CreateUserRequest)
+    attributes.check({"IdentityStoreId": found.store, **given}, shapes.CreateUserRequest)
     try:
         revision = attributes.keep(call, tables.user, found, given["UserName"], given)
     except Duplicate:
