@@ -80,6 +80,9 @@ def test_filters_and_pages(world: World) -> None:
     assert by("tag:n", "*x***", "?") == by("tag:n", "*?*?") == ids
     assert code(lambda: by("no-such-filter", "x")) == "InvalidParameterValue"
     assert code(lambda: ec2.describe_instances(NextToken="x")) == "InvalidNextToken"
+    for most in (4, 0, -1, -(2**63)):
+        assert code(lambda most=most: ec2.describe_instances(MaxResults=most)) == "InvalidParameterValue"
+    assert found(MaxResults=2000) == ids
     both = {"InstanceIds": ids[:1], "MaxResults": 5}
     assert code(lambda: ec2.describe_instances(**both)) == "InvalidParameterCombination"
     assert len(ec2.describe_tags(Filters=[{"Name": "value", "Values": ["x*"]}])["Tags"]) == 7
@@ -95,6 +98,9 @@ def test_a_filter_takes_no_longer_for_being_hostile(world: World) -> None:
 def test_ids_that_name_nothing(world: World) -> None:
     ec2 = world.client("ec2")
     assert code(lambda: ec2.describe_instances(InstanceIds=["x"])) == "InvalidInstanceID.Malformed"
+    many = [f"i-{number:08x}" for number in range(1001)]
+    assert code(lambda: ec2.describe_instances(InstanceIds=many)) == "InvalidParameterValue"
+    assert code(lambda: ec2.terminate_instances(InstanceIds=many)) == "InvalidParameterValue"
     assert code(lambda: ec2.describe_instances(InstanceIds=[NOBODY])) == "InvalidInstanceID.NotFound"
     assert code(lambda: ec2.terminate_instances(InstanceIds=[NOBODY])) == "InvalidInstanceID.NotFound"
     with pytest.raises(ClientError, match=f"The instance ID '{NOBODY}' does not exist"):

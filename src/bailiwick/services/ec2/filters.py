@@ -21,6 +21,7 @@ Values = Callable[[T], Iterable[str]]
 
 _SPECIAL = re.compile(r"(\\.|[*?])", re.DOTALL)
 _AT_ONCE = 500
+_SHORTEST_PAGE, _LONGEST_PAGE = 5, 1000
 _MOST_FILTERS, _MOST_VALUES = 50, 200
 
 
@@ -53,8 +54,15 @@ def page(
     key: Callable[[T], str],
     passes: Callable[[T], bool],
 ) -> tuple[list[T], str | None]:
-    """A page of what passes, and the token of what follows. `read` gives entries after a key, in order."""
-    most = request.MaxResults or 1000
+    """A page of what passes, and the token of what follows. `read` gives entries after a key, in order.
+
+    Raises InvalidParameterValue, InvalidNextToken.
+    """
+    most = _LONGEST_PAGE if request.MaxResults is None else min(request.MaxResults, _LONGEST_PAGE)
+    if most < _SHORTEST_PAGE:
+        raise InvalidParameterValue(
+            f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value of at least {_SHORTEST_PAGE}."
+        )
     after = _after(call, request.NextToken)
     found: list[T] = []
     while len(found) <= most:

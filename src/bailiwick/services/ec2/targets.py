@@ -12,8 +12,13 @@ from bailiwick.api import ApiError, Call, Target
 from bailiwick.core.policy.question import Value
 from bailiwick.directory import instances
 from bailiwick.directory.instances import Association, Instance
-from bailiwick.services.ec2.errors import InvalidInstanceIdMalformed, InvalidInstanceIdNotFound
+from bailiwick.services.ec2.errors import (
+    InvalidInstanceIdMalformed,
+    InvalidInstanceIdNotFound,
+    InvalidParameterValue,
+)
 
+_MOST = 1000
 _ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
@@ -39,7 +44,9 @@ def instances_named(call: Call, request: Any) -> Target:
 
 
 def named(call: Call, ids: Sequence[str]) -> list[Target]:
-    """A target for each of these instances. One that there is not is absent."""
+    """A target for each of these instances. One that there is not is absent. Raises what is wrong with ids."""
+    if not 0 < len(ids) <= _MOST:
+        raise InvalidParameterValue(f"There must be 1 to {_MOST} instances.")
     malformed = next((each for each in ids if not _ID.fullmatch(each)), None)
     if malformed is not None:
         raise InvalidInstanceIdMalformed(f'Invalid id: "{malformed}"')
