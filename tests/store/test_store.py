@@ -261,6 +261,21 @@ def test_a_reader_sees_one_state_while_others_write(place: Path | str) -> None:
         assert get(two, "name") == "after"
 
 
+def test_a_reader_that_rests_holds_nobody_up_and_sees_what_came_meanwhile(store: Store) -> None:
+    put(store, "name", "before")
+    with store.transaction() as reading:
+        assert settings.get(reading, "name") == "before"
+        reading.rest()
+        reading.rest()
+        put(store, "name", "after")
+        assert settings.get(reading, "name") == "after"
+        reading.rest()
+    with store.transaction(write=True) as writing:
+        settings.put(writing, "name", "later")
+        writing.rest()
+    assert get(store, "name") == "later"
+
+
 def test_a_writer_waits_for_the_one_before(place: Path | str) -> None:
     with closing(Store(place)) as one, closing(Store(place)) as two:
         begun = threading.Event()

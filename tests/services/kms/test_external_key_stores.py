@@ -7,8 +7,11 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bailiwick.app.edge import Edge
 from bailiwick.app.record import record_of
 from bailiwick.app.xks import Client, XksError, XksProxy, clients, read
 from bailiwick.core.message import Header, Request
 from bailiwick.federation.breaker import Busy
 from bailiwick.federation.fetch import FetchError
+from softhsm import PIN, MemoryToken
 from world import ACCOUNT, World
 
 ENDPOINT, PATH = "https://ekm.example.org", "/kms/xks/v1"
@@ -321,6 +326,38 @@ def test_what_is_encrypted_is_decrypted_with_all_of_it_alone(houses: Houses) -> 
     for name, value in parts.items():
         altered = value[:-1] + bytes((value[-1] ^ 1,))
         assert opened({**parts, name: altered}) == (400, {"errorName": "InvalidCiphertextException"}), name
+
+
+def test_an_external_key_in_a_token_is_waited_for_where_nobody_else_waits() -> None:
+    threads: list[str] = []
+
+    class Noting(MemoryToken):
+        def _answers(self) -> None:
+            threads.append(threading.current_thread().name)
+
+    world = World(hsms={"cluster-frankfurthsm": Noting()})
+    kms = world.client("kms")
+    store = kms.create_custom_key_store(
+        CustomKeyStoreName="hsm",
+        CloudHsmClusterId="cluster-frankfurthsm",
+        TrustAnchorCertificate="anchor",
+        KeyStorePassword=PIN,
+    )["CustomKeyStoreId"]
+    kms.connect_custom_key_store(CustomKeyStoreId=store)
+    made = kms.create_key(Policy=policy(), Origin="AWS_CLOUDHSM", CustomKeyStoreId=store)
+    client = Client(access_key_id=KEY_ID, secret_file="-", account=ACCOUNT, region="us-east-1")
+    proxy = XksProxy(world.pipeline, {KEY_ID: (client, SECRET)})
+    path = f"/kms/xks/v1/keys/{made['KeyMetadata']['KeyId']}/encrypt"
+    asked = {"requestMetadata": WHO, "plaintext": "aGVsbG8=", "encryptionAlgorithm": "AES_GCM"}
+    world.events.clear()
+    threads.clear()
+    with closing(Edge(world.pipeline, max_body=65536, xks=proxy)) as edge:
+        answer = edge.begin(signed(path, asked))
+        assert isinstance(answer, Future)
+        told = answer.result(20)
+    assert (told.status, json.loads(told.body)["ciphertextMetadata"]) == (200, base64.b64encode(b"\2").decode())
+    assert [name.partition("_")[0] for name in threads] == ["outward"]
+    assert [event.route and event.route.operation.name for event in world.events] == ["Encrypt"]
 
 
 def test_what_a_proxy_refuses(houses: Houses) -> None:
