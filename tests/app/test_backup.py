@@ -173,6 +173,8 @@ def test_a_ciphertext_is_opened_without_a_server(run_it: Command, data: Path, tm
         run_it("kms", "decrypt-offline", tmp_path / "c", *pair, "--backup", tmp_path / "b", *away)[1] == b"secret"
     )
     assert "there is no deployment" in run_it("kms", "decrypt-offline", tmp_path / "c", *away)[2]
+    (tmp_path / "c").write_bytes(blob[:5] + b"\2" + blob[6:])
+    assert "its key is in a token, or behind" in run_it("kms", "decrypt-offline", tmp_path / "c", *pair)[2]
 
 
 def _encrypted(store: Store, ring: KeyRing) -> bytes:

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -213,3 +214,29 @@ def test_bytes_that_drip_do_not_stretch_the_deadline(server: Server, begins: byt
     finally:
         server.over.set()
         dripping.join(20)
+
+
+@pytest.mark.parametrize("begins", [None, b"\x16\x03\x03\x40\x00\x02"], ids=["silent", "drips"])
+def test_a_handshake_that_does_not_end_is_within_the_deadline(begins: bytes | None) -> None:
+    """A server that takes the connection and says nothing, or says the beginning of something for ever."""
+    over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(begins or b"")
+            while not over.wait(0.02):
+                connection.sendall(b"x" if begins else b"")
+
+    loopback = [ipaddress.ip_network("127.0.0.0/8")]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, args=(listener,))
+        serving.start()
+        asker, begun = Kept(Fetcher(loopback, seconds=0.15)), time.monotonic()
+        try:
+            with pytest.raises(FetchError, match="TimeoutError"):
+                asker.post(f"https://127.0.0.1:{listener.getsockname()[1]}/", {}, b"?")
+            assert time.monotonic() - begun < 5
+        finally:
+            over.set()
+            serving.join(20)

@@ -124,6 +124,10 @@ def _opened(place: Path | str, ring: KeyRing, blob: bytes, context: dict[str, st
         keyring.check(transaction, ring)
         try:
             return offline.decrypt(transaction, ring, blob, context)
+        except offline.Elsewhere:
+            raise HomeError(
+                "it does not open here: its key is in a token, or behind the proxy of an external key store"
+            ) from None
         except (BadCiphertext, SealError):
             raise HomeError(
                 "it does not open: it is no ciphertext of a symmetric key of this deployment, or its material is "

@@ -12,15 +12,21 @@ from bailiwick.services.kms import ciphertext, records, tables
 from bailiwick.services.kms.ciphertext import BadCiphertext
 
 
+class Elsewhere(Exception):
+    """The key of a ciphertext is in a token, or behind the proxy of an external key store: they alone open it."""
+
+
 def decrypt(
     transaction: Transaction, ring: KeyRing, blob: bytes, context: Mapping[str, str] | None
 ) -> tuple[str, bytes]:
     """The ARN of the key and the plaintext of a ciphertext of a symmetric key, whatever state the key is in.
 
-    Raises BadCiphertext where the key or its material is not there, or the context is another; SealError for
-    material under another root.
+    Raises BadCiphertext where the key or its material is not there, or the context is another, Elsewhere where the
+    key is not in the database, and SealError for material under another root.
     """
     origin = ciphertext.read(blob)
+    if ciphertext.algorithm_of(blob) != ciphertext.MATERIAL:
+        raise Elsewhere
     key, material = tables.key.c, tables.material.c
     wanted = (key.account == origin.account, key.id == origin.key_id, material.id == origin.material_id)
     joined = tables.key.join(tables.material, key.arn == material.key_arn)
