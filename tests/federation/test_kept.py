@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bailiwick.federation import kept
+from bailiwick.federation import kept, names
 from bailiwick.federation.fetch import Fetcher, FetchError
 from bailiwick.federation.kept import Kept
 
@@ -240,3 +240,23 @@ def test_a_handshake_that_does_not_end_is_within_the_deadline(begins: bytes | No
         finally:
             over.set()
             serving.join(20)
+
+
+def test_a_name_that_is_not_looked_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_room", threading.BoundedSemaphore(2))
+    over = threading.Event()
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        over.wait(20)
+        raise socket.gaierror("it is over")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    asker = Kept(Fetcher([], seconds=0.05))
+    try:
+        for _ in range(4):
+            with pytest.raises(FetchError, match="^TimeoutError: "):
+                asker.post("https://ekm.example.org/", {}, b"?")
+    finally:
+        over.set()
+    assert names._room.acquire(timeout=20)
+    assert names._room.acquire(timeout=20)  # every thread has ended

@@ -19,11 +19,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
+from bailiwick.federation import names
+from bailiwick.federation.names import Address
+
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HEADERS = {"accept": "application/json", "user-agent": "bailiwick", "connection": "close"}
 _FORM = "application/x-www-form-urlencoded"
@@ -132,7 +134,9 @@ class Fetcher:
 
         Raises FetchError, WrongThumbprint.
         """
-        addresses = self._addresses(place.host, place.port)
+        with told():
+            left = _left(ends)
+        addresses = self._addresses(place.host, place.port, left)
         if place.scheme == "http" and not all(address.is_loopback for address in addresses):
             raise FetchError("only https is asked, and http on this machine alone", reached=False)
         with told():
@@ -167,13 +171,14 @@ class Fetcher:
             raise FetchError(f"no HTTP: {type(error).__name__}", reached=True) from None
         return answer.status, body, not answer.will_close and answer.isclosed() and not wire.surplus
 
-    def _addresses(self, host: str, port: int) -> list[Address]:
+    def _addresses(self, host: str, port: int, seconds: float) -> list[Address]:
         """The addresses of a host. Raises FetchError if there is none, or one of them may not be asked."""
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = names.addresses(host, port, seconds)
+        except TimeoutError as error:
+            raise FetchError(f"TimeoutError: {error}", reached=False) from None
         except (OSError, UnicodeError) as error:
             raise FetchError(f"{host} has no address: {error}", reached=False) from None
-        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         for address in addresses:
             if not self._may_be_asked(address):
                 raise FetchError(f"{host} is at {address}, which may not be asked (oidc_networks)", reached=False)
