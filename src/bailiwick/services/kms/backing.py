@@ -33,8 +33,9 @@ _HEADER, _TAG = 77, 16
 
 def leave_for(*keys: Key | None) -> None:
     """To be called before a call is counted that uses these keys. Raises store.waiting.Leaves."""
-    if any(key is not None and key.store is not None for key in keys):
-        waiting.leave()
+    for key in keys:
+        if key is not None and key.store is not None:
+            waiting.leave()
 
 
 def seal(call: Call, key: Key, plaintext: bytes, context: Context) -> bytes:
