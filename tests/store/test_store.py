@@ -181,7 +181,15 @@ def falls_behind(one: Store, two: Store) -> None:
         row = transaction.one(select(func.count().label("rows")).select_from(change))
     assert row is not None
     assert row.rows <= KEPT_CHANGES
-    assert eventually(lambda: remembered(two, "name") == "new", 1.0)
+    assert eventually(lambda: unless_it_is_behind(two) == "new", 10.0)
+
+
+def unless_it_is_behind(store: Store) -> str | None:
+    """What is remembered, or nothing: where all is so busy that the notices are late, a store says that."""
+    try:
+        return remembered(store, "name")
+    except StoreUnavailable:
+        return None
 
 
 def test_memory_is_emptied_whole() -> None:

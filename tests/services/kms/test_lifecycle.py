@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from services_support import allow, document, refusal, trusts
 from sqlalchemy import select
+from still_clock import Clock
 
 from bailiwick.core.happened import Happened
 from bailiwick.services import ALL
@@ -22,37 +23,14 @@ DAY = 86400
 INVALID_STATE, UNSUPPORTED = "KMSInvalidStateException", "UnsupportedOperationException"
 
 
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 1_790_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock()
+    return Clock(monkeypatch)
 
 
 @pytest.fixture
 def world(clock: Clock) -> World:
-    import datetime
-
-    import botocore.auth
-
-    made = World(now=clock)
-
-    def now(remove_tzinfo: bool = True) -> datetime.datetime:
-        moment = datetime.datetime.fromtimestamp(clock(), datetime.UTC)
-        return moment.replace(tzinfo=None) if remove_tzinfo else moment
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(botocore.auth, "get_current_datetime", now)
-    yield made  # type: ignore[misc]
-    patch.undo()
+    return World(now=clock)
 
 
 def do_chores(world: World) -> list[Happened]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import msgspec
@@ -12,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from still_clock import NOW, Clock
 
 from bailiwick.core.message import Header, Response
 from certificate_authority import Holder, issued, named, revoking, session_request, told
 from world import World
 
-NOW = float(int(time.time()))  # what botocore signs with
 TRUST = {
     "Effect": "Allow",
     "Principal": {"Service": "rolesanywhere.amazonaws.com"},
@@ -46,8 +45,8 @@ class Place(msgspec.Struct):
 
 
 @pytest.fixture
-def place(authority: Holder) -> Place:
-    world = World(lambda: NOW)
+def place(authority: Holder, monkeypatch: pytest.MonkeyPatch) -> Place:
+    world = World(Clock(monkeypatch))
     anywhere = world.client("rolesanywhere")
     source = {"sourceType": "CERTIFICATE_BUNDLE", "sourceData": {"x509CertificateData": authority.pem}}
     anchor = anywhere.create_trust_anchor(name="ours", source=source, enabled=True)["trustAnchor"]["trustAnchorArn"]

@@ -7,13 +7,13 @@ import hmac
 import json
 import random
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from services_support import ACCOUNT, allow, document, refusal, session_of
+from still_clock import NOW, Clock
 from structlog.testing import capture_logs
 
 from world import World
@@ -21,7 +21,6 @@ from world import World
 sys.path.insert(0, str(Path(__file__).parents[2] / "federation"))
 from issuer import Issuer, base64url, curve_key, public, rsa_key, signed
 
-NOW = int(time.time())  # botocore signs with the machine's clock; here it stands still
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/till"
 ACTION = "sts:AssumeRoleWithWebIdentity"
 NOT_AUTHORIZED = ("AccessDenied", f"Not authorized to perform {ACTION}")
@@ -37,10 +36,10 @@ def issuer() -> Iterator[Issuer]:
 class Shop:
     """A world with a provider for the issuer and a role that trusts one subject of it."""
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, patching: pytest.MonkeyPatch) -> None:
         self.issuer = issuer
-        self.clock = [float(NOW)]
-        self.world = World(now=lambda: self.clock[0])
+        self.clock = Clock(patching)
+        self.world = World(self.clock)
         self.iam = self.world.client("iam")
         made = self.iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["bailiwick", "other-client"])
         self.provider = made["OpenIDConnectProviderArn"]
@@ -57,7 +56,7 @@ class Shop:
         self.iam.update_assume_role_policy(RoleName="till", PolicyDocument=self.trust(actions, **condition))
 
     def token(self, **more: Any) -> str:
-        return self.issuer.token(self.clock[0], **more)
+        return self.issuer.token(self.clock.now, **more)
 
     def come(self, token: str, **more: Any) -> Any:
         given = {"RoleArn": ROLE, "RoleSessionName": "s1", "WebIdentityToken": token} | more
@@ -65,8 +64,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(issuer: Issuer) -> Shop:
-    return Shop(issuer)
+def shop(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    return Shop(issuer, monkeypatch)
 
 
 def test_someone_comes_in(shop: Shop) -> None:
@@ -180,9 +179,9 @@ def test_every_algorithm_of_the_list(shop: Shop, algorithm: str) -> None:
     curves = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
     key = curve_key(algorithm, curves[algorithm]) if algorithm in curves else rsa_key()
     shop.issuer.keys = [public(key)]
-    token = signed(shop.issuer.claims(shop.clock[0]), key, algorithm)
+    token = signed(shop.issuer.claims(shop.clock.now), key, algorithm)
     assert shop.come(token)["Credentials"]
-    assert shop.come(signed(shop.issuer.claims(shop.clock[0]), key, algorithm, kid=None))["Credentials"]
+    assert shop.come(signed(shop.issuer.claims(shop.clock.now), key, algorithm, kid=None))["Credentials"]
 
 
 def test_the_authorized_party_is_the_audience(shop: Shop) -> None:
@@ -245,21 +244,21 @@ def test_durations_and_policies(shop: Shop) -> None:
     )
     shop.iam.put_role_policy(RoleName="till", PolicyName="p", PolicyDocument=document(allow("*")))
     answer = shop.come(shop.token(), Policy=document(allow("kms:ListKeys")), DurationSeconds=900)
-    assert answer["Credentials"]["Expiration"].timestamp() == shop.clock[0] + 900
+    assert answer["Credentials"]["Expiration"].timestamp() == shop.clock.now + 900
     kms = shop.world.client("kms", session_of(answer))
     assert kms.list_keys()["Keys"] == []
     assert refusal(kms.list_aliases)[1].endswith("because no session policy allows the kms:ListAliases action")
 
 
 def hmac_with_the_public_key(shop: Shop) -> str:
-    head, body = base64url({"alg": "HS256", "kid": "one"}), base64url(shop.issuer.claims(shop.clock[0]))
+    head, body = base64url({"alg": "HS256", "kid": "one"}), base64url(shop.issuer.claims(shop.clock.now))
     secret = rsa_key().as_pem(private=False)
     return f"{head}.{body}.{base64url(hmac.digest(secret, f'{head}.{body}'.encode(), hashlib.sha256))}"
 
 
 def unsigned(shop: Shop, signature: str = "") -> str:
     head = base64url({"alg": "none", "typ": "JWT"})
-    return f"{head}.{base64url(shop.issuer.claims(shop.clock[0]))}.{signature}"
+    return f"{head}.{base64url(shop.issuer.claims(shop.clock.now))}.{signature}"
 
 
 def with_two_signatures(shop: Shop) -> str:
@@ -269,11 +268,11 @@ def with_two_signatures(shop: Shop) -> str:
 
 def altered(shop: Shop) -> str:
     head, _, signature = shop.token().split(".")
-    return f"{head}.{base64url(shop.issuer.claims(shop.clock[0], sub='till-8'))}.{signature}"
+    return f"{head}.{base64url(shop.issuer.claims(shop.clock.now, sub='till-8'))}.{signature}"
 
 
 def twice(shop: Shop) -> str:
-    text = json.dumps(shop.issuer.claims(shop.clock[0]))
+    text = json.dumps(shop.issuer.claims(shop.clock.now))
     return signed(text[:-1] + ', "sub": "till-7"}', rsa_key())
 
 
@@ -288,13 +287,13 @@ BAD: dict[str, tuple[Any, str, str, str]] = {
     "altered claims": (altered, "signature", "InvalidIdentityToken", ""),
     "signature cut": (lambda shop: shop.token()[:-6], "signature", "InvalidIdentityToken", ""),
     "another key with its id": (
-        lambda shop: signed(shop.issuer.claims(shop.clock[0]), rsa_key("another"), kid="one"),
+        lambda shop: signed(shop.issuer.claims(shop.clock.now), rsa_key("another"), kid="one"),
         "signature",
         "InvalidIdentityToken",
         "",
     ),
     "another key without id": (
-        lambda shop: signed(shop.issuer.claims(shop.clock[0]), rsa_key("another"), kid=None),
+        lambda shop: signed(shop.issuer.claims(shop.clock.now), rsa_key("another"), kid=None),
         "signature",
         "InvalidIdentityToken",
         "",
@@ -302,14 +301,14 @@ BAD: dict[str, tuple[Any, str, str, str]] = {
     "unknown key": (lambda shop: shop.token(key=rsa_key("another")), "unknown key", "InvalidIdentityToken", ""),
     "a key it brings along": (
         lambda shop: signed(
-            shop.issuer.claims(shop.clock[0]), rsa_key("another"), kid=None, jwk=public(rsa_key("another"))
+            shop.issuer.claims(shop.clock.now), rsa_key("another"), kid=None, jwk=public(rsa_key("another"))
         ),
         "signature",
         "InvalidIdentityToken",
         "",
     ),
     "critical header": (
-        lambda shop: signed(shop.issuer.claims(shop.clock[0]), rsa_key(), crit=["kid"]),
+        lambda shop: signed(shop.issuer.claims(shop.clock.now), rsa_key(), crit=["kid"]),
         "form",
         "InvalidIdentityToken",
         NO_JWT,
@@ -324,28 +323,28 @@ BAD: dict[str, tuple[Any, str, str, str]] = {
     "no subject": (lambda shop: shop.token(sub=None), "form", "InvalidIdentityToken", ""),
     "subject too long": (lambda shop: shop.token(sub="s" * 256), "form", "InvalidIdentityToken", ""),
     "expired": (
-        lambda shop: shop.token(exp=NOW),
+        lambda shop: shop.token(exp=int(NOW)),
         "expired",
         "ExpiredTokenException",
-        f"Token expired: current date/time {NOW} must be before the expiration date/time{NOW}",
+        f"Token expired: current date/time {int(NOW)} must be before the expiration date/time{int(NOW)}",
     ),
     "without end": (lambda shop: shop.token(exp=None), "form", "InvalidIdentityToken", ""),
     "end in parts of seconds": (lambda shop: shop.token(exp=NOW + 600.5), "form", "InvalidIdentityToken", ""),
     "end that is true": (lambda shop: shop.token(exp=True), "form", "InvalidIdentityToken", ""),
     "not yet valid": (
-        lambda shop: shop.token(nbf=NOW + 400),
+        lambda shop: shop.token(nbf=int(NOW) + 400),
         "not yet valid",
         "InvalidIdentityToken",
-        f"Token is not valid before {NOW + 400}",
+        f"Token is not valid before {int(NOW) + 400}",
     ),
     "of the future": (
-        lambda shop: shop.token(iat=NOW + 400),
+        lambda shop: shop.token(iat=int(NOW) + 400),
         "not yet valid",
         "InvalidIdentityToken",
         "Token must have been issued in the past",
     ),
     "too old": (
-        lambda shop: shop.token(iat=NOW - 441_398),
+        lambda shop: shop.token(iat=int(NOW) - 441_398),
         "too old",
         "ExpiredTokenException",
         "Token too old: 441398",
