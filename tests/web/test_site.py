@@ -222,3 +222,19 @@ def test_a_server_without_visitors_has_no_pages_in_memory() -> None:
     program = f"import sys, bailiwick.app.serve; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_character_that_cannot_be_stored(world: World) -> None:
+    assert Person(world).post("/saml/acs/%00", {"SAMLResponse": "x"}).status in (400, 403)
+    assert Person(world).get("/switchrole?account=%00", follow=False).status < 500
+
+
+@pytest.mark.parametrize("path", ["/signin/mfa", "/signin/password", "/signin/roles"])
+def test_a_step_of_something_else_is_none(world: World, path: str) -> None:
+    """One cookie is for every flow of several pages: who is in the middle of another one is led to the door."""
+    person = Person(world)
+    person.sign_in_as()
+    fields = person.get("/signin/credentials").form("/signin/credentials/app")["fields"]
+    assert person.post("/signin/credentials/key", {**fields, "device": "key"}).status == 200
+    for answer in (person.get(path, follow=False), person.post(path, fields, follow=False)):
+        assert (answer.status, answer.headers["location"]) == (303, "/signin")

@@ -258,13 +258,17 @@ def put_step(
 
 
 def step(transaction: Transaction, environment: Environment, secret: str, kind: type[T], now: float) -> T | None:
-    """What was kept under this secret; None if it is over, or taken."""
+    """What was kept under this secret; None if it is over, or taken, or a step of something else."""
     key = id_of(secret)
     column = web_step.c
     row = transaction.one(select(column.content).where(column.id == key, column.expires > now))
     if row is None:
         return None
-    return msgspec.json.decode(environment.ring.open(_PURPOSE, row.content, key.encode()), type=kind)
+    opened = environment.ring.open(_PURPOSE, row.content, key.encode())
+    try:
+        return msgspec.json.decode(opened, type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def take_step(transaction: Transaction, secret: str) -> bool:

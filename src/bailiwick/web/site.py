@@ -18,7 +18,7 @@ from bailiwick import api
 from bailiwick.api import ApiError
 from bailiwick.core.message import Header, Line, Request, Response
 from bailiwick.pipeline import Pipeline
-from bailiwick.store import StoreError
+from bailiwick.store import StoreError, Unstorable
 from bailiwick.web import cookies, form, guard, templating
 from bailiwick.web.browser import Browser
 from bailiwick.web.form import BadForm
@@ -190,6 +190,8 @@ def _told(error: Exception) -> Refused:
         return error
     if isinstance(error, BadForm):
         return Refused(400, "This form cannot be read", str(error))
+    if isinstance(error, Unstorable):
+        return Refused(400, "This cannot be read", "It holds a character that no name can have.")
     if isinstance(error, StoreError | api.ServiceUnavailable):
         return Refused(503, "Not now", "The database does not answer. Try again in a moment.")
     if isinstance(error, api.AccessDenied):
