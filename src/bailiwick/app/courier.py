@@ -106,7 +106,8 @@ class Courier:
                     with store.transaction(write=True) as transaction:
                         delivery.put_off(transaction, letter, environment.now())
                 else:
-                    self._note(letter.peer, "taken")
+                    if peer is not None:
+                        self._note(letter.peer, "taken")
                     with store.transaction(write=True) as transaction:
                         delivery.delivered(transaction, letter, environment.now())
         return count

@@ -91,8 +91,10 @@ class Net:
 
     def settle(self) -> None:
         """Deliver until there is nothing left that is due."""
+        rounds = 0
         while sum(side.courier.round() for side in self.sides.values()):
-            pass
+            rounds += 1
+            assert rounds < 50, "they never stop telling each other"
 
     def again(self) -> None:
         """As `settle`, without waiting for what was put off."""

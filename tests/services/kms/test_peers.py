@@ -199,3 +199,40 @@ def test_the_trail_tells_of_each_message_and_of_no_secret(net: Net) -> None:
         assert record["resources"][0]["ARN"].endswith(f"us-east-1:{ACCOUNT}:key/{key_id}")
         assert record["recipientAccountId"] == ACCOUNT
         assert "message" not in record["requestParameters"]
+
+
+def test_a_promotion_must_be_allowed_on_both_keys(net: Net) -> None:
+    key_id = replicated(net)
+    iam = net[0].world.client("iam")
+    iam.create_user(UserName="alice")
+    primary = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key_id}"
+    replica = primary.replace("us-east-1", "eu-west-1")
+    kms = net[0].world.client("kms", net[0].world.keys_of("alice"))
+
+    def may(*keys: str) -> None:
+        allowed = document(allow("kms:UpdatePrimaryRegion", list(keys)))
+        iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=allowed)
+
+    may(primary)
+    code, text = refusal(kms.update_primary_region, KeyId=key_id, PrimaryRegion="eu-west-1")
+    assert code == "AccessDeniedException"
+    assert replica in text
+    assert refusal(kms.update_primary_region, KeyId=key_id, PrimaryRegion="us-west-2")[0] == "NotFoundException"
+    may(primary, replica)
+    kms.update_primary_region(KeyId=key_id, PrimaryRegion="eu-west-1")
+
+
+def test_an_old_primary_is_behind_and_its_wish_is_fulfilled_all_the_same() -> None:
+    net = Net(3)
+    key_id = replicated(net)
+    net.down.update(("us-east-1", "ap-south-1"))
+    net[0].kms.update_primary_region(KeyId=key_id, PrimaryRegion="eu-west-1")
+    net.settle()
+    net[1].kms.rotate_key_on_demand(KeyId=key_id)
+    net[1].kms.replicate_key(KeyId=key_id, ReplicaRegion="ap-south-1")
+    net.down.clear()
+    net.again()
+    for number in range(3):
+        assert net[number].regions(key_id) == ("eu-west-1", ["ap-south-1", "us-east-1"])
+    blob = net[1].encrypt(key_id)
+    assert [net[number].decrypt(blob) for number in range(3)] == [b"text"] * 3

@@ -11,6 +11,7 @@ from typing import Any
 import botocore.auth
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import HealthCheck, given, settings
@@ -384,6 +385,56 @@ def test_whatever_is_lost_or_comes_twice_all_agree_in_the_end(clock: Clock, step
         assert {net[number].decrypt(blob) for number in range(3)} == {b"text"}
 
 
+LIVES = st.lists(
+    st.sampled_from(("drop", "wish", "rotate", "move", "carry", "lose", "again", "replay")), max_size=14
+)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LIVES, st.randoms(use_true_random=False))
+def test_replicas_that_come_and_go_are_where_all_say_they_are(clock: Clock, steps: list[str], chance: Any) -> None:
+    net = Net(3, clock=clock)
+    key_id = replicated(net)
+    for step in steps:
+        side = net[chance.randrange(3)]
+        if step == "drop":
+            drop(net, side, key_id, clock)
+        elif step == "wish":
+            with suppress(ClientError):
+                side.kms.replicate_key(KeyId=key_id, ReplicaRegion=chance.choice([*HOMES, "us-west-2"]))
+        elif exists(side, key_id):
+            do(step, net, side, key_id, chance)
+    net.down.clear()
+    net.lose_answers = False
+    for _ in range(3):
+        net.again()
+    there = [side for side in net.sides.values() if exists(side, key_id)]
+    assert there
+    (primary,) = [side for side in there if side.type(key_id) == "PRIMARY"]
+    where = primary.regions(key_id)
+    assert {side.home for side in there} == {region for region in (where[0], *where[1]) if region in HOMES}
+    for side in there:
+        assert side.regions(key_id) == where
+        assert side.decrypt(primary.encrypt(key_id)) == b"text"
+
+
+def exists(side: Side, key_id: str) -> bool:
+    try:
+        side.kms.describe_key(KeyId=key_id)
+    except side.kms.exceptions.NotFoundException:
+        return False
+    return True
+
+
+def drop(net: Net, side: Side, key_id: str, clock: Clock) -> None:
+    """Delete a replica, with the time that it takes."""
+    if exists(side, key_id) and side.type(key_id) == "REPLICA" and side.state(key_id) == "Enabled":
+        side.kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+        clock.now += 7 * DAY
+        for each in net.sides.values():
+            do_chores(each)
+
+
 def do(step: str, net: Net, side: Side, key_id: str, chance: Any) -> None:
     """One step; what the state of the key does not allow is refused, and that is well."""
     away = [home for home in HOMES if home != side.home]
@@ -398,7 +449,8 @@ def do(step: str, net: Net, side: Side, key_id: str, chance: Any) -> None:
     if step in refusable:
         errors = side.kms.exceptions
         with suppress(
-            errors.UnsupportedOperationException, errors.ConflictException, errors.KMSInvalidStateException
+            *(errors.UnsupportedOperationException, errors.ConflictException, errors.KMSInvalidStateException),
+            *(errors.NotFoundException, errors.LimitExceededException),
         ):
             refusable[step]()
     elif step == "force":

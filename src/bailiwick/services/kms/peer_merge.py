@@ -4,7 +4,7 @@
 - Material is never lost: what either has, both have. Which of it is current, the newer one says.
 - Of a key in another region the register with the higher version is believed, whoever passed it on; of keys here
   nobody is believed.
-- A wish is fulfilled once: the register of what was there before must be the one that the wish names.
+- A wish is fulfilled once, for who is not behind: it names the register of what was there before.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ def merge(transaction: Transaction, environment: Environment, told: Snapshot, pe
     renewed = _renew_wishes(transaction, told)
     news |= _take_registers(transaction, told)
     own = _catch_up(transaction, told)
-    if known is None or told.epoch >= known.epoch:
+    if known is None or told.rank >= known.rank:
         for region, wish in sorted(told.wishes.items()):
             if environment.peers.of_region(region) is None:
                 news |= peer_replicas.make(transaction, environment, told, region, wish, now)
-    is_newer = known is not None and bool(told.spec) and told.rank > known.rank
+    is_newer = known is not None and told.rank > known.rank and (bool(told.spec) or _is_for_us(transaction, told))
     own |= peer_replicas.unite(transaction, environment, told, is_newer=is_newer)
     if is_newer:
         peer_replicas.follow(transaction, told)
         _take_shared(transaction, told)
+        renewed |= _wishes_of(transaction, told, peer)  # it did not fulfil what somebody asked who was behind
     if own or is_newer or news or renewed:
         but = None if renewed else peer.name  # who has the answer, or has given it
         families.changed(transaction, environment, account, key_id, own=own or is_newer, but=but)
@@ -98,6 +99,18 @@ def _renew_wishes(transaction: Transaction, told: Snapshot) -> bool:
             families.put(transaction, told.account, told.id, msgspec.structs.replace(mine, version=seen.version))
             renewed = True
     return renewed
+
+
+def _is_for_us(transaction: Transaction, told: Snapshot) -> bool:
+    """Whether it is a key here that a deployment without one gives the primary back to, which it could not be."""
+    rows = families.here(transaction, told.account, told.id)
+    return any(row.region == told.primary for row in rows)
+
+
+def _wishes_of(transaction: Transaction, told: Snapshot, peer: Peer) -> bool:
+    """Whether there is a wish for a peer."""
+    known = families.members(transaction, told.account, told.id)
+    return any(each.state == WANTED and each.region in peer.regions for each in known.values())
 
 
 def _take_registers(transaction: Transaction, told: Snapshot) -> bool:

@@ -92,6 +92,8 @@ def unite(transaction: Transaction, environment: Environment, told: Snapshot, *,
 def follow(transaction: Transaction, told: Snapshot) -> None:
     """Have each key here be as the newer state says. Raises Unacceptable if it lacks the current material."""
     families.point(transaction, told.account, told.id, told.primary, told.rotation_due)
+    if not told.spec:
+        return  # it has no key: what the keys here share stays
     for row in families.here(transaction, told.account, told.id):
         if told.origin != EXTERNAL and not _holds(transaction, row.arn, told.material):
             raise Unacceptable("the current material is missing")

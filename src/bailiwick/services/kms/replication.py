@@ -80,6 +80,8 @@ def primary_to_move(call: Call, request: shapes.UpdatePrimaryRegionRequest) -> T
     )
     if replica is not None and replica.arn == target.arn:
         return target
+    if replica is None and call.environment.peers.of_region(request.PrimaryRegion) is None:
+        return target
     if replica is None:
         # At a peer its own policy cannot be asked: that of the primary says whether the caller may, by its ARN.
         away = multi_region.in_region(target.arn, request.PrimaryRegion)
