@@ -154,5 +154,18 @@ def read_marker(ring: KeyRing, scope: str, marker: str) -> str:
     raise SealError("the marker does not open")
 
 
+def list_scope(account: str, action: str, region: str = "") -> str:
+    """What a marker is bound to: the account, the region if it is a regional list, and the action that lists."""
+    return "/".join(filter(None, (account, region, action)))
+
+
+def before(start: str) -> str:
+    """A key of a list of names, after which those follow that begin with `start`, which is not empty.
+
+    Names are of printable ASCII, so nothing in one comes after the last of these letters.
+    """
+    return start[:-1] + chr(ord(start[-1]) - 1) + "\x7f"
+
+
 def _marked(scope: str, key: bytes) -> bytes:
     return len(scope).to_bytes(4, "big") + scope.encode() + key

@@ -229,7 +229,34 @@ def test_search_finds_by_name_id_and_alias(world: World) -> None:
     ):
         links = person.get(f"/console/search?{urlencode({'q': text})}").links
         assert any(each.startswith(found) for each in links), text
-    assert "Nothing here is called" in person.get("/console/search?q=nowhere").words
+    assert "Nothing here begins with" in person.get("/console/search?q=nowhere").words
+
+
+def test_search_finds_what_begins_with_a_text(world: World) -> None:
+    iam, person = world.client("iam"), signed_in(world, "admin")
+    for number in range(30):
+        iam.create_user(UserName=f"Wrk-{number:02}")
+    for name in ("wqzz", "wrk", "wrl"):
+        iam.create_user(UserName=name)
+    path = [each for each in person.get("/console/search?q=wRk").links if each.startswith("/console/iam/users/")]
+    assert path == ["/console/iam/users/wrk", *(f"/console/iam/users/Wrk-{number:02}" for number in range(9))]
+    for text, found in (
+        ("Read", "/console/iam/policy?arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2FReadOnlyAccess"),
+        ("ow", f"/console/iam/policy?arn=arn%3Aaws%3Aiam%3A%3A{ACCOUNT}%3Apolicy%2Fown"),
+        ("fir", f"/console/kms/keys/{world.key['KeyId']}"),  # type: ignore[attr-defined]
+        (f"arn:aws:iam::{ACCOUNT}:role/work", "/console/iam/roles/worker"),
+    ):
+        assert found in person.get(f"/console/search?{urlencode({'q': text})}").links, text
+
+
+@pytest.mark.parametrize("text", ["\x00", "é", "*", "arn:", "arn:aws:iam::1:user/", "x" * 3000, " ", "%", "/"])
+def test_search_takes_any_text(world: World, text: str) -> None:
+    assert signed_in(world, "admin").get(f"/console/search?{urlencode({'q': text})}").status == 200
+
+
+def test_search_shows_no_more_than_lists_do(world: World) -> None:
+    page = signed_in(world, "nobody").get("/console/search?q=worker")
+    assert "/console/iam/roles/worker" not in page.links
 
 
 def test_a_key_from_making_to_keeping(world: World) -> None:

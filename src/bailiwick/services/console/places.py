@@ -1,4 +1,4 @@
-"""Accounts and the organization that they are in, identity providers, and the search over everything."""
+"""Accounts and the organization that they are in, and identity providers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from bailiwick.core.message import Response
 from bailiwick.services.console.asking import Gap, attempt, every
 from bailiwick.web.pages import Pages
-from bailiwick.web.templating import segment, with_query
 from bailiwick.web.visit import Visit
 
 pages = Pages()
@@ -42,46 +41,3 @@ def providers(visit: Visit) -> Response:
         saml=attempt(visit, "iam", "ListSAMLProviders"),
         anchors=attempt(visit, "rolesanywhere", "ListTrustAnchors"),
     )
-
-
-@pages.get("/console/search")
-def search(visit: Visit) -> Response:
-    """What has this name, id or ARN: one call for each kind of thing, whatever its number."""
-    text = visit.query.filled("q") or ""
-    return visit.page("console/search.html", text=text, found=_found(visit, text) if text else [])
-
-
-def _found(visit: Visit, text: str) -> list[tuple[str, str, str]]:
-    """What was found: its kind, its name, the address of its page."""
-    if text.startswith("arn:") and ":policy/" in text:
-        policy = attempt(visit, "iam", "GetPolicy", PolicyArn=text)
-        return [("policy", text, with_query("/console/iam/policy", arn=text))] if policy else []
-    name = text.rpartition("/")[2] if text.startswith("arn:") else text
-    found = []
-    for kind, operation, member in (
-        ("user", "GetUser", "UserName"),
-        ("group", "GetGroup", "GroupName"),
-        ("role", "GetRole", "RoleName"),
-    ):
-        if attempt(visit, "iam", operation, **{member: name}):
-            found.append((kind, name, f"/console/iam/{kind}s/{segment(name)}"))
-    own = f"arn:{visit.environment.partition}:iam::{visit.caller.account}:policy/{name}"
-    aws = f"arn:{visit.environment.partition}:iam::aws:policy/{name}"
-    for arn in (own, aws):
-        if attempt(visit, "iam", "GetPolicy", PolicyArn=arn):
-            found.append(("policy", arn, with_query("/console/iam/policy", arn=arn)))
-    for key in (text, f"alias/{text}"):
-        described = attempt(visit, "kms", "DescribeKey", KeyId=key)
-        if described:
-            key_id = described.KeyMetadata.KeyId
-            found.append(("key", key, f"/console/kms/keys/{segment(key_id)}"))
-            break
-    used = attempt(visit, "iam", "GetAccessKeyLastUsed", AccessKeyId=text) if text.startswith("AKIA") else None
-    if used:
-        found.append(("access key of", used.UserName or "", f"/console/iam/users/{segment(used.UserName or '')}"))
-    events = [{"AttributeKey": "EventId", "AttributeValue": text}]
-    if text.count("-") == 4:
-        happened = attempt(visit, "cloudtrail", "LookupEvents", LookupAttributes=events, MaxResults=1)
-        if happened and happened.Events:
-            found.append(("event", happened.Events[0].EventName or "", f"/console/audit/{segment(text)}"))
-    return found

@@ -10,11 +10,12 @@ from bailiwick.services.console import (
     keys,
     places,
     policies,
+    search,
     simulator,
     trail,
 )
 from bailiwick.web.pages import Pages
 
 pages = Pages()
-for room in (home, identities, policies, keys, trail, simulator, access_map, places, actions):
+for room in (home, identities, policies, keys, trail, simulator, access_map, places, search, actions):
     pages.include(room.pages)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bailiwick.api import Call, ValidationError
 from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.core.formats import list_scope, make_marker, read_marker
 
 T = TypeVar("T")
 
@@ -48,4 +48,4 @@ def wanted(limit: int | None) -> int:
 
 
 def _scope(call: Call) -> str:
-    return f"{call.account}/{call.operation.action}"
+    return list_scope(call.account, call.operation.action)

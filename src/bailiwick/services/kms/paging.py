@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bailiwick.api import Call
 from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.core.formats import list_scope, make_marker, read_marker
 from bailiwick.services.kms.shapes import InvalidMarkerException
 
 T = TypeVar("T")
@@ -32,4 +32,4 @@ def page(call: Call, entries: Sequence[T], limit: int, key: Callable[[T], str]) 
 
 
 def _scope(call: Call) -> str:
-    return f"{call.account}/{call.region}/{call.operation.action}"
+    return list_scope(call.account, call.operation.action, call.region)
