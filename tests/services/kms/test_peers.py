@@ -133,6 +133,9 @@ def test_keys_are_made_where_they_belong(net: Net) -> None:
     kms = net[0].world.client("kms", region="eu-west-1")
     with pytest.raises(kms.exceptions.UnsupportedOperationException, match=r"made at https://eu-west-1\."):
         kms.create_key()
+    unknown = "mrk-" + "0" * 32
+    with pytest.raises(kms.exceptions.NotFoundException, match=r"does not exist here: keys in eu-west-1 are at"):
+        kms.describe_key(KeyId=unknown)
     key_id = net[0].kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
     net[0].kms.replicate_key(KeyId=key_id, ReplicaRegion="us-west-2")  # a region of its own, as ever
     assert net[0].regions(key_id) == ("us-east-1", ["us-west-2"])

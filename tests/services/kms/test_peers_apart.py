@@ -18,8 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peers_support import HOMES, Net, Side
 from services_support import refusal
+from sqlalchemy import update
 
+from bailiwick.core.peers import Peers
 from bailiwick.services.kms import delivery, families, regions
+from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.service import kms as service
 from world import ACCOUNT
 
@@ -152,6 +155,30 @@ def test_a_deployment_that_was_restored_catches_up(clock: Clock) -> None:
     net.settle()
     assert len(net[0].kms.list_key_rotations(KeyId=key_id)["Rotations"]) == 2
     assert net[1].decrypt(net[0].encrypt(key_id)) == b"text"
+
+
+def test_of_two_states_of_one_rank_the_primary_has_the_right_one(clock: Clock) -> None:
+    net = Net(clock=clock)
+    key_id = replicated(net)
+    with net[0].world.store.transaction() as transaction:
+        before = families.find(transaction, ACCOUNT, key_id)
+    assert before is not None
+    net[0].kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=100)
+    net.settle()
+    with net[0].world.store.transaction(write=True) as transaction:  # as if from a backup, and then used at once
+        transaction.run(update(family).values(revision=before.revision))
+    net[0].kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=200)
+    net.settle()
+    periods = [net[n].kms.get_key_rotation_status(KeyId=key_id)["RotationPeriodInDays"] for n in range(2)]
+    assert periods == [200, 200]
+
+
+def test_nothing_is_moved_to_a_peer_that_is_none_any_more(clock: Clock) -> None:
+    net = Net(clock=clock)
+    key_id = replicated(net)
+    msgspec.structs.force_setattr(net[0].world.environment, "peers", Peers())
+    assert refusal(net[0].kms.update_primary_region, KeyId=key_id, PrimaryRegion=EU)[0] == "NotFoundException"
+    assert (net[0].type(key_id), net[0].state(key_id)) == ("PRIMARY", "Enabled")
 
 
 # --- time

@@ -16,7 +16,7 @@ from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
 from bailiwick.directory import accounts
 from bailiwick.services.kms import families, multi_region, peer_replicas, rotation, specs
-from bailiwick.services.kms.families import GONE, WANTED, Member
+from bailiwick.services.kms.families import GONE, WANTED, Family, Member
 from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.peer_messages import Snapshot
 from bailiwick.services.kms.peer_replicas import Unacceptable
@@ -173,14 +173,30 @@ def _settle(transaction: Transaction, environment: Environment, told: Snapshot, 
     account, key_id = told.account, told.id
     found = families.find(transaction, account, key_id)
     assert found is not None, "it was begun"
-    chosen = families.members(transaction, account, key_id).get(found.primary_region)
-    if chosen is not None and chosen.here and before not in ("", found.primary_region):
+    known = families.members(transaction, account, key_id)
+    chosen, earlier = known.get(found.primary_region), known.get(before)
+    if chosen is not None and chosen.here and earlier is not None and before != found.primary_region:
         rows = families.here(transaction, account, key_id)
         row = next((row for row in rows if row.region == found.primary_region), None)
-        if row is None or row.state == PENDING_DELETION:
+        if (row is None or row.state == PENDING_DELETION) and earlier.state != GONE:
             # The key that was chosen cannot be the primary: the one that was goes on.
             families.move_primary(
                 transaction, environment, account, key_id, before, rotation_due=found.rotation_due
             )
+    _break_tie(transaction, environment, found, told)
     rotation.complete(transaction, environment, account, key_id, now)
     multi_region.replica_is_gone(transaction, account, key_id, now)
+
+
+def _break_tie(transaction: Transaction, environment: Environment, found: Family, told: Snapshot) -> None:
+    """Raise the revision where two states of the same rank differ, which can be after this deployment was restored.
+
+    The deployment of the primary does it: what is here goes.
+    """
+    rows = families.here(transaction, told.account, told.id)
+    row = next((row for row in rows if row.region == found.primary_region), None)
+    if row is None or not told.spec or told.rank != found.rank:
+        return
+    ours = row.material, row.rotation_days, row.rotation_due, found.pending
+    if ours != (told.material, told.rotation_days, told.rotation_due, told.pending):
+        families.changed(transaction, environment, told.account, told.id, shared=True)

@@ -46,6 +46,9 @@ def wish(call: Call, key: Key, peer: Peer, region: str, request: shapes.Replicat
 
 
 def is_made(call: Call, key: Key, region: str) -> bool:
-    """Whether a peer has made the replica in this region."""
+    """Whether a peer, with which the key is shared still, has made the replica in this region."""
+    peer = call.environment.peers.of_region(region)
+    if peer is None or key.account not in peer.accounts:
+        return False
     known = families.members(call.transaction, key.account, key.id).get(region)
     return known is not None and not known.here and known.state == PRESENT

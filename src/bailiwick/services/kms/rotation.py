@@ -123,11 +123,10 @@ def list_key_rotations(
     )
 
 
-def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> str | None:
-    """Give a key, and every other of the same multi-Region key, new material.
+def rotate(transaction: Transaction, environment: Environment, key: Key, how: str, now: float) -> str:
+    """Give a key, and every other of the same multi-Region key, new material; returns its id.
 
-    It is the current one at once, and its id is returned; or, if there are replicas at peers, when each of them
-    holds it (`complete`).
+    It is the current one at once; or, if there are replicas at peers, when each of them holds it (`complete`).
     """
     fresh, fresh_id = material.generate(key.spec, environment.entropy), environment.entropy(32).hex()
     every = multi_region.related(transaction, key)
@@ -153,7 +152,7 @@ def rotate(transaction: Transaction, environment: Environment, key: Key, how: st
         if waits:
             families.wait(transaction, key.account, key.id, fresh_id, how, now)
         families.changed(transaction, environment, key.account, key.id, shared=True, own=True)
-    return None if waits else fresh_id
+    return fresh_id
 
 
 def complete(transaction: Transaction, environment: Environment, account: str, key_id: str, now: float) -> None:
@@ -222,10 +221,9 @@ def rotate_what_is_due(transaction: Transaction, environment: Environment, now: 
             .where(column.arn == key.arn)
             .values(rotation_due=round(now + key.rotation_days * _DAY, 3))
         )
-        if fresh is not None:
-            materials = {"previousKeyMaterialId": key.material, "currentKeyMaterialId": fresh}
-            details = {"rotationType": AUTOMATIC, "keyOrigin": key.origin, **materials}
-            happened.append(records.happened("RotateKey", key, details))
+        materials = {"previousKeyMaterialId": key.material, "currentKeyMaterialId": fresh}
+        details = {"rotationType": AUTOMATIC, "keyOrigin": key.origin, **materials}
+        happened.append(records.happened("RotateKey", key, details))
     return happened
 
 

@@ -261,7 +261,9 @@ def _parsed(call: Call, name: str) -> arn.Arn:
 def _missing(call: Call, key_arn: str, name: str) -> Target:
     account = arn.parse(key_arn).account
     if account == call.account:
-        absent = NotFoundException(f"Key '{key_arn}' does not exist")
+        peer = call.environment.peers.of_region(call.region)
+        hint = f" here: keys in {call.region} are at {peer.url}" if peer is not None else ""
+        absent = NotFoundException(f"Key '{key_arn}' does not exist{hint}")
         return Target(account=account, arn=key_arn, absent=absent)
     # Without a policy nobody of another account is allowed anything: refused like a key that is closed to them.
     return Target(account=account, arn=key_arn, rule=Rule.KEY, policy=Layer.EMPTY)
