@@ -43,8 +43,8 @@ def _found(visit: Visit, text: str) -> Iterator[Found]:
     start = text.rpartition("/")[2] if text.startswith("arn:") else text
     if 0 < len(start) <= _NAME and start.isascii() and start.isprintable():
         yield from _entities(visit, start)
-        yield from _policies(visit, text, start)
         yield from _keys(visit, text, start)
+        yield from _policies(visit, text, start)
     yield from _ids(visit, text)
 
 
