@@ -3,7 +3,8 @@
 A seeded generator mutates genuine requests (bits, slices, doubled and swapped parts, letters that matter to some
 parser) and feeds the reader of credentials, the canonical form, the identification of operations, the parsers of
 their input, and the decoder of signed chunks; fuzz_assertions.py does the same to what people of other providers
-send. Found inputs belong into the tests as named cases.
+send, and fuzz_inputs.py gives operations and pages what is well-formed and odd. Found inputs belong into the tests
+as named cases.
 """
 
 from __future__ import annotations
@@ -310,6 +311,11 @@ def main() -> None:
     for outcome, times in sorted(fuzz_assertions.run(chosen.count // 20, chosen.seed).items()):
         print(f"{times:10,}  {outcome}")
     print(f"{chosen.count // 20:,} assertions, metadata documents and tokens; every one was read or refused")
+    import fuzz_inputs
+
+    for outcome, times in sorted(fuzz_inputs.run(chosen.count // 20, chosen.seed).items()):
+        print(f"{times:10,}  {outcome}")
+    print(f"{chosen.count // 20:,} inputs for operations and pages; none made them fail")
 
 
 if __name__ == "__main__":

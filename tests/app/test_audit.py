@@ -139,6 +139,13 @@ def test_how_a_call_came_over_tls() -> None:
     assert "tlsDetails" not in record_of(event(tls=(tls, "a"), caller=caller(session=through)))
 
 
+@pytest.mark.parametrize("seconds", [1e18, -1e18, float("nan"), float("inf")])
+def test_a_time_that_no_calendar_has_leaves_a_record_all_the_same(seconds: float) -> None:
+    request = kms.ImportKeyMaterialRequest(KeyId=KEY, ImportToken=b"", EncryptedKeyMaterial=b"", ValidTo=seconds)
+    record = record_of(event(route=route("kms", "ImportKeyMaterial", writes=True), request=request))
+    assert record["requestParameters"] == {"keyId": KEY, "validTo": str(seconds)}
+
+
 def test_a_refusal_names_the_code_of_its_protocol_and_why() -> None:
     decision = Decision(
         False, LayerKind.BOUNDARY, explicit=True, match=Match("edge", "arn:aws:iam::1:policy/edge", 0, "No")

@@ -41,3 +41,12 @@ def test_whatever_a_provider_says_is_read_or_refused(seed: int, monkeypatch: pyt
     assert seen["signed: value"] > 50
     assert seen["response: SamlUnproven"] > 10
     assert seen["token: value"] > 10
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_input_makes_an_operation_or_a_page_fail(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = script("fuzz_inputs", monkeypatch).run(3_000, seed)
+    assert sum(seen.values()) == 3_300
+    assert {name.partition(":")[0] for name in seen} == {"operation", "page"}
+    assert min(seen[name] for name in ("operation: answered", "operation: refused")) > 100
+    assert min(seen[name] for name in ("page: 2xx", "page: 4xx")) > 10

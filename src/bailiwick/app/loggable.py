@@ -105,7 +105,10 @@ def _map(model: ServiceModel, member: Reference | None) -> Cleaner | None:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)  # no calendar has it, and the record must be made all the same
 
 
 def _secret(model: ServiceModel, reference: Reference) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bailiwick.wire import cbor
+from bailiwick.wire import cbor, scalars
 from bailiwick.wire.models import Reference, ServiceModel
 from bailiwick.wire.tree_values import Walk, unexpected
 
@@ -13,7 +13,7 @@ from bailiwick.wire.tree_values import Walk, unexpected
 def _read_scalar(service: ServiceModel, reference: Reference, raw: Any, path: str) -> Any:
     kind = service.shape(reference).kind
     is_number = isinstance(raw, (int, float)) and not isinstance(raw, (bool, cbor.Time))
-    if kind == "timestamp" and isinstance(raw, cbor.Time):
+    if kind == "timestamp" and isinstance(raw, cbor.Time) and scalars.is_time(raw):
         return float(raw)
     if kind in ("integer", "long") and is_number and math.isfinite(raw) and raw == int(raw):
         return int(raw)

@@ -30,7 +30,9 @@ def _read_scalar(service: ServiceModel, reference: Reference, raw: Any, path: st
         return raw
     if kind in ("integer", "long") and is_number and math.isfinite(raw) and raw == int(raw):
         return int(raw)
-    if kind in ("float", "double", "timestamp") and is_number:
+    if kind in ("float", "double") and is_number:
+        return float(raw)
+    if kind == "timestamp" and is_number and scalars.is_time(raw):
         return float(raw)
     if isinstance(raw, str) and kind in ("blob", "timestamp", "float", "double"):
         return scalars.read(kind, raw, time_format(service, reference, EPOCH))

@@ -15,6 +15,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _NOT_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
+_FIRST_SECOND, _AFTER_LAST = -62_135_596_800, 253_402_300_800  # 0001-01-01 and 10000-01-01
+
 ISO, HTTP_DATE, EPOCH = "iso8601", "rfc822", "unixTimestamp"
 
 
@@ -53,10 +55,15 @@ def write(kind: str, value: Any, time_format: str = ISO) -> str:
     return str(value)
 
 
+def is_time(seconds: float) -> bool:
+    """Whether these epoch seconds are a time that a calendar has: of the years 1 to 9999."""
+    return _FIRST_SECOND <= seconds < _AFTER_LAST
+
+
 def time(text: str, time_format: str) -> float:
     """Epoch seconds of a time in one of the formats. Raises ValueError."""
     if time_format == EPOCH:
-        if not _NUMBER.fullmatch(text):
+        if not _NUMBER.fullmatch(text) or not is_time(float(text)):
             raise ValueError(text)
         return float(text)
     if time_format == HTTP_DATE:
