@@ -61,6 +61,12 @@ def test_the_first_sign_in_asks_for_another_password(place: Place) -> None:
     assert "another one" in page.send(**given, new_password="given By others 1").words
     assert "minimum length" in page.send(**given, new_password="short").words
     assert page.send(**given, new_password="chosen By myself 2").title == "Your accounts"
+    (told,) = [
+        each for each in place.world.events if isinstance(each, DoorEvent) and each.name == "PasswordUpdated"
+    ]
+    assert told.caller is not None
+    assert told.caller.user_id == place.user
+    assert "myself" not in record_of(told, os.urandom).decode()
 
 
 @pytest.mark.parametrize(("user", "password"), [("alice", "wrong"), ("nobody", PASSWORD), ("", "")])

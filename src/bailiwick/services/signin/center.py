@@ -108,7 +108,7 @@ def sign_in(visit: Visit) -> Response:
         return _form(visit, fields, _WRONG, status=400)
     attempts.succeeded(keys[0][0])
     if outcome is Outcome.RESET_REQUIRED:
-        wrong = _change(visit, user, fields)
+        wrong = _change(visit, instance, user, fields)
         if wrong is not None:
             return visit.page(
                 "signin/center_password.html",
@@ -121,7 +121,7 @@ def sign_in(visit: Visit) -> Response:
     return _let_in(visit, instance, user, own_path(fields.get("next"), "/start"))
 
 
-def _change(visit: Visit, user: StoreUser, fields: Fields) -> str | None:
+def _change(visit: Visit, instance: Instance, user: StoreUser, fields: Fields) -> str | None:
     """Set the new password that must be chosen now; what is wrong with it, empty if none was given yet."""
     new = fields.get("new_password")
     if new is None:
@@ -135,6 +135,8 @@ def _change(visit: Visit, user: StoreUser, fields: Fields) -> str | None:
         profile = passwords.find(transaction, user.owner)
         if profile is not None:
             passwords.change(transaction, profile, new, visit.now)
+    caller = callers.of_person(visit.environment.partition, instance, user)
+    happened(visit, "PasswordUpdated", account=instance.account, caller=caller)
     return None
 
 
