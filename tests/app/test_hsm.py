@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import softhsm
-from bailiwick.app import hsm
+from bailiwick.app import cryptoki, hsm
 from bailiwick.app.hsm import HsmError, Pkcs11Token
 from bailiwick.core.errors import HsmUnavailable, SealError
 
@@ -38,7 +38,7 @@ def test_a_key_works_in_the_token_and_does_not_leave_it() -> None:
             mine.open(key, altered, b"bound")
     with pytest.raises(SealError):
         mine.open(key, sealed, b"bound otherwise")
-    held = mine._key(mine._open(), key)
+    held = mine._key(mine.session(), key)
     with pytest.raises(pkcs11.AttributeSensitive):
         held[pkcs11.Attribute.VALUE]
     with pytest.raises(pkcs11.AttributeReadOnly):
@@ -89,26 +89,26 @@ def test_threads_take_turns() -> None:
 
 
 def test_nobody_waits_for_long_behind_a_call_that_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hsm, "_PATIENCE", 0.05)
+    monkeypatch.setattr(cryptoki, "PATIENCE", 0.05)
     mine = Pkcs11Token(NAME, "/nowhere.so", "first", softhsm.PIN)
-    monkeypatch.setattr(mine, "_open", object)
+    monkeypatch.setattr(mine, "session", object)
     inside, over = threading.Event(), threading.Event()
 
     def hangs(session: object) -> None:
         inside.set()
         assert over.wait(20)
 
-    thread = threading.Thread(target=mine._do, args=(hangs,))
+    thread = threading.Thread(target=mine.do, args=(hangs,))
     thread.start()
     assert inside.wait(20)
     for _ in range(3):
         with pytest.raises(HsmUnavailable, match="does not come back"):
-            mine._do(str)
+            mine.do(str)
     with pytest.raises(HsmUnavailable, match="does not"):
         mine.destroy(b"key")
     over.set()
     thread.join(20)
-    assert mine._do(lambda session: mine._do(lambda _: "in turn")) == "in turn"
+    assert mine.do(lambda session: mine.do(lambda _: "in turn")) == "in turn"
 
 
 def _file(folder: Path, text: str) -> Path:

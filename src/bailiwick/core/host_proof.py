@@ -116,6 +116,11 @@ def sign(key: PrivateKeyTypes, message: bytes) -> str:
         signature = key.sign(message, padding.PKCS1v15(), SHA256())
     else:
         raise ValueError("the key is neither Ed25519, ECDSA nor RSA")
+    return as_header(signature)
+
+
+def as_header(signature: bytes) -> str:
+    """The value of a header with a signature that was made elsewhere, as by a token: ECDSA in DER."""
     return _VERSION + base64.b64encode(signature).decode("ascii")
 
 

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from bailiwick import __version__
 from bailiwick.app.agent.state import AgentError
+from bailiwick.app.agent.token_key import TokenKey
 from bailiwick.core import host_proof
+from bailiwick.core.errors import HsmUnavailable
 from bailiwick.core.message import Request
 
 _TARGET = "BailiwickHosts."
@@ -36,11 +38,21 @@ class Refused(Exception):
 class Unreachable(Exception):
     """The server cannot be asked now: later it may answer."""
 
+    what = "the server"
+
+
+class KeyAway(Unreachable):
+    """The token with the host's key cannot be asked now, and so the server cannot either."""
+
+    what = "the token with this host's key"
+
 
 class Client:
     """One server, asked as one instance; as nobody yet if `instance` is empty."""
 
-    def __init__(self, endpoint: str, key: PrivateKeyTypes, instance: str = "", ca_file: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, key: PrivateKeyTypes | TokenKey, instance: str = "", ca_file: str | None = None
+    ) -> None:
         """Raises AgentError for an address to which nothing secret is sent."""
         parts = urlsplit(endpoint)
         try:
@@ -64,7 +76,7 @@ class Client:
     def ask(self, operation: str, values: dict[str, Any], also: PrivateKeyTypes | None = None) -> dict[str, Any]:
         """The answer to an operation. `also` is the key of a certificate, which signs as well.
 
-        Raises Refused and Unreachable.
+        Raises Refused, Unreachable, KeyAway.
         """
         body, target = msgspec.json.encode(values), _TARGET + operation
         now, nonce = str(int(time.time())), base64.urlsafe_b64encode(os.urandom(18)).decode("ascii")
@@ -77,7 +89,7 @@ class Client:
             host_proof.HOST: self.instance,
             host_proof.TIME: now,
             host_proof.NONCE: nonce,
-            host_proof.PROOF: host_proof.sign(self.key, text),
+            host_proof.PROOF: self._proof(text),
         }
         if also is not None:
             headers[host_proof.CERTIFICATE_PROOF] = host_proof.sign(also, text)
@@ -88,6 +100,14 @@ class Client:
         if status >= 500 or status == 429 or not code or code.startswith("Throttling"):
             raise Unreachable(f"the server answers {status} {code}")
         raise Refused(code, message)
+
+    def _proof(self, text: bytes) -> str:
+        if not isinstance(self.key, TokenKey):
+            return host_proof.sign(self.key, text)
+        try:
+            return self.key.prove(text)
+        except HsmUnavailable as error:
+            raise KeyAway(str(error)) from None
 
     def post(self, request: Request) -> tuple[int, str, dict[str, Any]]:
         """The status, the code of the refusal, if it is one, and the body with which a request is answered.

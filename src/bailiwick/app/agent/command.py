@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bailiwick.app.agent import containers, keeper, programs
@@ -23,9 +24,11 @@ from bailiwick.app.agent.metadata import Metadata
 from bailiwick.app.agent.notify import Notifier
 from bailiwick.app.agent.pods import Pods
 from bailiwick.app.agent.programs import Mapping
-from bailiwick.app.agent.state import AgentError, Folder, Joined, new_key, public_key, secret_of
+from bailiwick.app.agent.state import HOST, AgentError, Folder, Joined, new_key, public_key
+from bailiwick.app.agent.token_key import InToken, TokenKey, forget
 from bailiwick.app.agent.tokens import Tokens
 from bailiwick.app.files import UnsafeFile, read_private
+from bailiwick.core.errors import HsmUnavailable
 
 STATE = "/var/lib/bailiwick-agent"
 LISTEN = "169.254.169.254:80"
@@ -70,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     join.add_argument("--token-file", type=Path, help="private file with the join token, - for standard input")
     join.add_argument("--certificate", type=Path, help="instead of a token: this host's certificate, and its chain")
     join.add_argument("--private-key", type=Path, help="the key of that certificate (PEM)")
-    join.add_argument("--key-type", choices=("ed25519", "p256"), default="ed25519", help="of the host's own key")
+    join.add_argument("--key-type", choices=("ed25519", "p256"), help="of the host's own key [default: ed25519]")
+    join.add_argument("--pkcs11-module", help="make the host's own key (P-256) in a token: the PKCS#11 library")
+    join.add_argument("--pkcs11-token", help="label of that token")
+    join.add_argument("--pkcs11-pin-file", type=Path, help="private file with the PIN of the token's user")
+    join.add_argument("--pkcs11-pin-credential", help="instead: name of the service manager's credential with it")
     join.add_argument("--again", action="store_true", help="though this host has joined before")
     join.set_defaults(run=_join)
 
@@ -88,17 +95,56 @@ def _parser() -> argparse.ArgumentParser:
 
 def _join(asked: argparse.Namespace) -> None:
     folder = Folder(asked.state)
-    if not asked.again and (asked.state / "host.json").exists():
+    if not asked.again and (asked.state / HOST).exists():
         raise AgentError(
             f"this host has joined already, as {folder.joined().instance_id}; --again makes it another"
         )
     if (asked.token_file is None) == (asked.certificate is None):
         raise AgentError("give --token-file, or --certificate with --private-key")
-    key = new_key(asked.key_type)
+    before = folder.joined().pkcs11 if (asked.state / HOST).exists() else None
+    where = _in_token(asked)
+    key = new_key(asked.key_type or "ed25519") if where is None else TokenKey(where, folder.path)
     ca_file = str(asked.ca_file.resolve()) if asked.ca_file else None
-    client, also = Client(asked.endpoint, key, "", ca_file), None
+    client = Client(asked.endpoint, key, "", ca_file)
+    try:
+        instance_id = _joined(asked, client)
+        folder.join(key, Joined(asked.endpoint, instance_id, ca_file, where))
+    except BaseException:
+        if isinstance(key, TokenKey):
+            with suppress(HsmUnavailable):
+                key.destroy()
+        raise
+    sys.stdout.write(f"joined as {instance_id}\n")
+    left = forget(before, folder.path)
+    if left is not None:
+        sys.stderr.write(f"bailiwick agent: the key of the instance before is left in its token: {left}\n")
+
+
+def _in_token(asked: argparse.Namespace) -> InToken | None:
+    """Where the key of this host is going to be, if in a token."""
+    if asked.pkcs11_module is None and asked.pkcs11_token is None:
+        if asked.pkcs11_pin_file is not None or asked.pkcs11_pin_credential is not None:
+            raise AgentError("a PIN opens a token: give --pkcs11-module and --pkcs11-token")
+        return None
+    if asked.pkcs11_module is None or asked.pkcs11_token is None:
+        raise AgentError("a token is named by --pkcs11-module and --pkcs11-token")
+    if (asked.pkcs11_pin_file is None) == (asked.pkcs11_pin_credential is None):
+        raise AgentError("a token needs either --pkcs11-pin-file or --pkcs11-pin-credential")
+    if asked.key_type == "ed25519":
+        raise AgentError("the key in a token is a P-256 key: leave --key-type out")
+    return InToken(
+        module=asked.pkcs11_module,
+        token=asked.pkcs11_token,
+        key=os.urandom(16).hex(),
+        pin_file=str(asked.pkcs11_pin_file.resolve()) if asked.pkcs11_pin_file else None,
+        pin_credential=asked.pkcs11_pin_credential,
+    )
+
+
+def _joined(asked: argparse.Namespace, client: Client) -> str:
+    """The instance that the server makes of this host; a key in a token is made first."""
+    also = None
     values: dict[str, object] = {
-        "PublicKey": base64.b64encode(public_key(key)).decode("ascii"),
         "Hostname": keeper.hostname(),
         "Architecture": platform.machine().lower()[:16] or "x86_64",
     }
@@ -111,10 +157,13 @@ def _join(asked: argparse.Namespace) -> None:
 
         values["CertificateChain"] = certificates_in(asked.certificate)
         also = load_pem_private_key(read_private(asked.private_key), None)
+    try:
+        made = client.key.make() if isinstance(client.key, TokenKey) else public_key(client.key)
+    except HsmUnavailable as error:
+        raise AgentError(str(error)) from None
+    values["PublicKey"] = base64.b64encode(made).decode("ascii")
     told = client.ask("JoinInstance", values, also)
-    instance_id = str(told["Instance"]["InstanceId"])
-    folder.join(key, Joined(asked.endpoint, instance_id, ca_file))
-    sys.stdout.write(f"joined as {instance_id}\n")
+    return str(told["Instance"]["InstanceId"])
 
 
 def _token(path: Path) -> str:
@@ -144,7 +193,7 @@ async def serve(
     joined, key = folder.joined(), folder.key()
     client = Client(joined.endpoint, key, joined.instance_id, joined.ca_file)
     kept = Keeper(folder, client, poll=poll)
-    metadata = Metadata(kept, Tokens(secret_of(key, "imds-tokens"), joined.instance_id))
+    metadata = Metadata(kept, Tokens(folder.secret("imds-tokens"), joined.instance_id))
     containers.prepare(mapping.container)
     pods = Pods(kept, client, mapping.pods) if mapping.pods is not None else None
     front = Front(metadata, Containers(kept, mapping.container, pods), mapping, allowed)

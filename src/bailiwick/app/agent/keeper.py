@@ -73,6 +73,7 @@ class Keeper:
         self.instance: Instance | None = None
         self.revoked = False
         self.told_at = 0.0
+        self._away = Unreachable.what
         self._held: dict[str, Credentials] = {}
         self._refusals: dict[str, tuple[float, Unavailable]] = {}
         self._document: tuple[Instance, dict[str, str]] | None = None
@@ -88,7 +89,7 @@ class Keeper:
             return "terminated by the server: nothing is handed out"
         if self.instance is None:
             return "waiting for the server"
-        away = f", the server is away, asked again in {self.backoff.wait:.0f} s" if self.backoff.wait else ""
+        away = f", {self._away} is away, asked again in {self.backoff.wait:.0f} s" if self.backoff.wait else ""
         roles = ", ".join(sorted({each.role_name for each in self._held.values()})) or "no role"
         return f"{self.instance.instance_id}: {roles}{away}"
 
@@ -150,13 +151,15 @@ class Keeper:
 
     async def _ask(self, operation: str, values: dict[str, Any]) -> dict[str, Any]:
         if self.backoff.wait:
-            raise Unavailable(503, "Unavailable", "The server is away.")
+            raise Unavailable(503, "Unavailable", f"{self._away.capitalize()} is away.")
         try:
             told = await asyncio.to_thread(self._client.ask, operation, values)
         except Unreachable as error:
+            self._away = error.what
             self.backoff.failed()
             raise Unavailable(503, "Unavailable", str(error)) from None
         except Refused as error:
+            self._away = Unreachable.what
             if error.code == "InstanceRevokedException":
                 self._end()
             self.backoff.failed()

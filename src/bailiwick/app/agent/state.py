@@ -1,13 +1,16 @@
 """What an agent keeps in its folder, readable for its user alone.
 
-host.key           the key of the host (PKCS #8, PEM): Ed25519 or P-256
-host.json          where it joined, and as which instance
+host.key           the key of the host (PKCS #8, PEM): Ed25519 or P-256; not there if a token has the key
+host.json          where it joined, as which instance, and which key of which token it is
+host.secret        where a token has the key: the secret of the metadata service's session tokens
+pin-refused        a salted hash of the token's PIN, if it was refused
 credentials.json   what it was told and given last, so that it serves while the server is away
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -21,10 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bailiwick.app.agent.token_key import InToken, TokenKey
 from bailiwick.app.files import UnsafeFile, private_folder, read_private, write_private
 
-KEY, HOST, KEPT = "host.key", "host.json", "credentials.json"
+KEY, HOST, KEPT, SECRET = "host.key", "host.json", "credentials.json", "host.secret"
 _MOST = 1 << 20
+_SECRET_BYTES = 32
 
 
 class AgentError(Exception):
@@ -32,11 +37,15 @@ class AgentError(Exception):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """Where a host joined: the server's address, the authorities of its certificate (a path), and the instance."""
+    """Where a host joined: the server's address, the authorities of its certificate (a path), and the instance.
+
+    `pkcs11` is where its key is, if that is in a token.
+    """
 
     endpoint: str
     instance_id: str
     ca_file: str | None = None
+    pkcs11: InToken | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, rename="pascal"):
@@ -139,8 +148,11 @@ class Folder:
         except msgspec.DecodeError:
             raise AgentError(f"{self.path / HOST} is damaged") from None
 
-    def key(self) -> PrivateKeyTypes:
-        """The key of this host. Raises AgentError."""
+    def key(self) -> PrivateKeyTypes | TokenKey:
+        """The key of this host; a token that has it is not asked. Raises AgentError."""
+        where = self.joined().pkcs11 if (self.path / HOST).exists() else None
+        if where is not None:
+            return TokenKey(where, self.path)
         data = self._read(KEY)
         if data is None:
             raise AgentError(f"{self.path / KEY} is missing: this host has to join again")
@@ -149,12 +161,27 @@ class Folder:
         except ValueError:
             raise AgentError(f"{self.path / KEY} is no private key") from None
 
-    def join(self, key: PrivateKeyTypes, where: Joined) -> None:
+    def secret(self, purpose: str) -> bytes:
+        """A secret of 32 bytes that only this host has, the same after a restart. Raises AgentError, OSError."""
+        key = self.key()
+        if not isinstance(key, TokenKey):
+            return secret_of(key, purpose)
+        seed = self._read(SECRET)
+        if seed is None or len(seed) != _SECRET_BYTES:
+            seed = os.urandom(_SECRET_BYTES)
+            write_private(self.path / SECRET, seed)
+        return _derived(seed, purpose)
+
+    def join(self, key: PrivateKeyTypes | TokenKey, where: Joined) -> None:
         """Keep a new key and where it joined; what was kept of an earlier instance is removed. Raises OSError."""
         (self.path / KEPT).unlink(missing_ok=True)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private(self.path / KEY, pem)
+        (self.path / SECRET).unlink(missing_ok=True)
+        if not isinstance(key, TokenKey):
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            write_private(self.path / KEY, pem)
         write_private(self.path / HOST, msgspec.json.encode(where))
+        if isinstance(key, TokenKey):
+            (self.path / KEY).unlink(missing_ok=True)
 
     def kept(self) -> Kept | None:
         """What was told and given last, if it can be read."""
@@ -191,6 +218,10 @@ def public_key(key: PrivateKeyTypes) -> bytes:
 
 
 def secret_of(key: PrivateKeyTypes, purpose: str) -> bytes:
-    """A secret of 32 bytes that only this host has, the same after a restart."""
+    """A secret of 32 bytes that only who has the key can know."""
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return hashlib.blake2b(purpose.encode(), key=hashlib.sha256(der).digest(), digest_size=32).digest()
+    return _derived(hashlib.sha256(der).digest(), purpose)
+
+
+def _derived(seed: bytes, purpose: str) -> bytes:
+    return hashlib.blake2b(purpose.encode(), key=seed, digest_size=32).digest()
