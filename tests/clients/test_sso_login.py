@@ -146,7 +146,12 @@ def company(server: ServerProcess) -> str:
     admin, store = (session.client(name, endpoint_url=server.endpoint) for name in ("sso-admin", "identitystore"))
     instance = admin.create_instance(Name="company")["InstanceArn"]
     in_store = admin.describe_instance(InstanceArn=instance)["IdentityStoreId"]
-    user = store.create_user(IdentityStoreId=in_store, UserName="alice")["UserId"]
+    user = store.create_user(
+        IdentityStoreId=in_store,
+        UserName="alice",
+        DisplayName="Alice",
+        Name={"FamilyName": "Liddell", "GivenName": "Alice"},
+    )["UserId"]
     store.update_password(IdentityStoreId=in_store, UserId=user, Password=PASSWORD)
     made = admin.create_permission_set(InstanceArn=instance, Name="Auditor")["PermissionSet"]["PermissionSetArn"]
     both = {"InstanceArn": instance, "PermissionSetArn": made}

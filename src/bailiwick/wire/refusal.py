@@ -222,12 +222,13 @@ class _Told:
         return self.service.shapes.get(type(self.error).__name__) if self.service else None
 
     def members(self) -> dict[str, Any]:
-        """The members of the error under the model's names, the message among them where it has that."""
+        """The members of the error under the model's names, with the message and the request's id if any."""
         found = dict(self.error.members)
-        if self.shape and self.message:
-            for name, reference in self.shape.members.items():
-                if (reference.name or name).lower() == "message" and not reference.place:
-                    found[name] = self.message
+        told = {"message": self.message, "requestid": self.request_id}
+        for name, reference in self.shape.members.items() if self.shape else ():
+            kind = (reference.name or name).lower()
+            if told.get(kind) and not reference.place and (kind == "message" or name not in found):
+                found[name] = told[kind]
         return found
 
     def written(self, values: Walk, *, in_body: bool = False) -> dict[str, Any]:

@@ -45,7 +45,12 @@ def place() -> Place:
     world.client("sso-admin").create_instance(Name="company")
     store = world.client("sso-admin").list_instances()["Instances"][0]["IdentityStoreId"]
     identity = world.client("identitystore")
-    user = identity.create_user(IdentityStoreId=store, UserName="alice")["UserId"]
+    user = identity.create_user(
+        IdentityStoreId=store,
+        UserName="alice",
+        DisplayName="Alice",
+        Name={"FamilyName": "Liddell", "GivenName": "Alice"},
+    )["UserId"]
     identity.update_password(IdentityStoreId=store, UserId=user, Password=PASSWORD)
     return Place(world, store, user)
 

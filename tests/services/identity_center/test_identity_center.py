@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,7 @@ from world import ACCOUNT, World
 
 START = "https://example.awsapps.com/start"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+NAMED = {"DisplayName": "Alice", "Name": {"FamilyName": "Liddell", "GivenName": "Alice"}}
 LOOPBACK = "http://127.0.0.1/oauth/callback"
 
 
@@ -84,8 +87,7 @@ def center() -> Center:
     person = store.create_user(
         IdentityStoreId=in_store,
         UserName="alice@example.org",
-        DisplayName="Alice",
-        Name={"FamilyName": "Liddell", "GivenName": "Alice"},
+        **NAMED,
         Emails=[{"Value": "alice@example.org", "Type": "work", "Primary": True}],
     )["UserId"]
     group = store.create_group(IdentityStoreId=in_store, DisplayName="Engineers")["GroupId"]
@@ -178,11 +180,107 @@ def test_attributes_of_groups_too(center: Center, path: str, value: Any) -> None
 
 def test_names_are_taken_once(center: Center) -> None:
     store, of = center.client("identitystore"), {"IdentityStoreId": center.store}
-    assert refusal(store.create_user, **of, UserName="Alice@Example.org") == ("ConflictException", 400)
+    assert refusal(store.create_user, **of, UserName="Alice@Example.org", **NAMED) == ("ConflictException", 400)
     assert refusal(store.create_group, **of, DisplayName="ENGINEERS") == ("ConflictException", 400)
     member = {"GroupId": center.group, "MemberId": {"UserId": center.person}}
     assert refusal(store.create_group_membership, **of, **member) == ("ConflictException", 400)
     assert refusal(store.create_user, **of)[0] == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "told"),
+    [
+        ("create_user", {}, "userName is a required attribute"),
+        (
+            "create_user",
+            {"UserName": "x", "Name": {}},
+            "displayname: The attribute displayname is required, name: The attribute name is required",
+        ),
+        (
+            "create_user",
+            {"UserName": "x", "DisplayName": "x", "Name": {"GivenName": "x"}},
+            "familyname: The attribute familyname is required",
+        ),
+        ("create_user", {"UserName": "alice@example.org", **NAMED}, "Duplicate UserName"),
+        ("create_group", {}, "displayName is a required attribute"),
+        ("create_group", {"DisplayName": "Engineers"}, "Duplicate GroupDisplayName"),
+        (
+            "get_user_id",
+            {"AlternateIdentifier": {"UniqueAttribute": {"AttributePath": "title", "AttributeValue": "x"}}},
+            "The attribute title is not a unique attribute",
+        ),
+        (
+            "get_group_id",
+            {"AlternateIdentifier": {"UniqueAttribute": {"AttributePath": "displayName", "AttributeValue": ""}}},
+            "attribute value cannot be empty or null for attribute path",
+        ),
+    ],
+)
+def test_refusals_are_told_in_words(center: Center, operation: str, parameters: dict[str, Any], told: str) -> None:
+    store = center.client("identitystore")
+    with pytest.raises(ClientError) as caught:
+        getattr(store, operation)(IdentityStoreId=center.store, **parameters)
+    assert caught.value.response["Error"]["Message"] == told
+
+
+def test_a_refusal_has_the_id_of_its_request(center: Center) -> None:
+    with pytest.raises(ClientError) as caught:
+        center.client("identitystore").describe_user(IdentityStoreId=center.store, UserId=str(uuid.uuid4()))
+    told: dict[str, Any] = dict(caught.value.response)
+    assert told["RequestId"] == told["ResponseMetadata"]["RequestId"]
+    assert told["ResourceType"] == "USER"
+
+
+def test_ids_are_uuids_in_the_order_of_creation() -> None:
+    now = [time.time()]
+    world = World(now=lambda: now[0])
+    world.client("sso-admin").create_instance()
+    (instance,) = world.client("sso-admin").list_instances()["Instances"]
+    assert "Name" not in instance
+    store, of = world.client("identitystore"), {"IdentityStoreId": instance["IdentityStoreId"]}
+    made = []
+    for number in range(9):
+        made.append(store.create_user(**of, UserName=f"u{number}", **NAMED)["UserId"])
+        now[0] += 1
+    assert [user["UserId"] for user in store.list_users(**of)["Users"]] == made
+    assert {uuid.UUID(each).version for each in made} == {7}
+
+
+def test_refusals_of_policies_of_a_permission_set_are_told_in_words(center: Center) -> None:
+    admin = center.client("sso-admin")
+    of = {"InstanceArn": center.arn, "PermissionSetArn": center.permissions}
+    set_id = center.permissions.rpartition("/")[2]
+    aws, own = "arn:aws:iam::aws:policy/SecurityAudit", {"Name": "own", "Path": "/p/"}
+
+    def told(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
+        with pytest.raises(ClientError) as caught:
+            call(**{**of, **parameters})
+        error = caught.value.response["Error"]
+        return str(error["Code"]), str(error["Message"])
+
+    attach, detach = admin.attach_managed_policy_to_permission_set, admin.detach_managed_policy_from_permission_set
+    refer = admin.attach_customer_managed_policy_reference_to_permission_set
+    missing = "ResourceNotFoundException"
+    assert told(detach, ManagedPolicyArn=aws) == (missing, f"Could not find ManagedPolicy with arn {aws}")
+    assert told(attach, ManagedPolicyArn=f"{aws}x") == (missing, f"Policy does not exist with ARN: {aws}x")
+    assert told(
+        admin.detach_customer_managed_policy_reference_from_permission_set, CustomerManagedPolicyReference=own
+    ) == (missing, "Given managed policy with name: own  and path /p/ does not exist on PermissionSet")
+    attach(**of, ManagedPolicyArn=aws)
+    refer(**of, CustomerManagedPolicyReference=own)
+    linked = f"Permission set with id {set_id} already has a typed link attachment to a manged policy with {aws}"
+    assert told(attach, ManagedPolicyArn=aws) == ("ConflictException", linked)
+    already = "Given customer managed policy with name: own  and path /p/ already attached"
+    assert told(refer, CustomerManagedPolicyReference=own) == ("ConflictException", already)
+    other = center.permissions.replace(set_id, "ps-0123456789abcdef")
+    assert told(admin.describe_permission_set, PermissionSetArn=other) == (
+        missing,
+        "Could not find PermissionSet with id ps-0123456789abcdef",
+    )
+    for number in range(18):
+        refer(**of, CustomerManagedPolicyReference={"Name": f"p{number}"})
+    code, text = told(refer, CustomerManagedPolicyReference={"Name": "more"})
+    assert (code, "more than 20 for id " + set_id in text) == ("ServiceQuotaExceededException", True)
 
 
 def test_memberships(center: Center) -> None:
@@ -202,7 +300,7 @@ def test_memberships(center: Center) -> None:
 def test_lists_have_pages(center: Center) -> None:
     store, of = center.client("identitystore"), {"IdentityStoreId": center.store}
     for number in range(5):
-        store.create_user(**of, UserName=f"user-{number}")
+        store.create_user(**of, UserName=f"user-{number}", **NAMED)
     pages = list(store.get_paginator("list_users").paginate(**of, PaginationConfig={"PageSize": 2}))
     assert [len(page["Users"]) for page in pages] == [2, 2, 2]
     assert len({user["UserId"] for page in pages for user in page["Users"]}) == 6

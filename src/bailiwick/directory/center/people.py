@@ -136,11 +136,11 @@ def groups_of(transaction: Transaction, user_id: str) -> list[str]:
     ]
 
 
-def new_id(environment: Environment, store: str) -> str:
-    """A new id of something in a store."""
-    digits = environment.noise(16).hex()
-    parts = digits[:8], digits[8:12], f"4{digits[13:16]}", f"8{digits[17:20]}", digits[20:]
-    return f"{store.removeprefix('d-')}-{'-'.join(parts)}"
+def new_id(environment: Environment) -> str:
+    """A new id of something in a store: a UUID of version 7 (RFC 9562), as lists are in the order of creation."""
+    digits = f"{int(environment.now() * 1000):012x}{environment.noise(10).hex()}"
+    parts = digits[:8], digits[8:12], f"7{digits[13:16]}", f"8{digits[17:20]}", digits[20:]
+    return "-".join(parts)
 
 
 def remove_user(transaction: Transaction, found: StoreUser) -> None:

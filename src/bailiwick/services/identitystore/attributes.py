@@ -10,7 +10,12 @@ from sqlalchemy import Table, update
 
 from bailiwick.api import Call, ValidationError
 from bailiwick.directory.center.people import StoreGroup, StoreUser
-from bailiwick.services.identitystore.shapes import AttributeOperation, ConflictException, ValidationException
+from bailiwick.services.identitystore.shapes import (
+    AttributeOperation,
+    ConflictException,
+    UniqueAttribute,
+    ValidationException,
+)
 
 _NOT_ATTRIBUTES = frozenset(("IdentityStoreId",))
 _FOLDED = {"username": "UserName", "displayname": "DisplayName", "description": "Description"}
@@ -89,6 +94,18 @@ def check_revision(wanted: str | None, present: int) -> None:
     """Raises ConflictException if somebody else changed it since the caller looked."""
     if wanted is not None and wanted != str(present):
         raise ConflictException("The resource was changed in the meantime.", Reason="CONCURRENT_MODIFICATION")
+
+
+def sought(unique: UniqueAttribute) -> str:
+    """The value of a unique attribute to look for. Raises ValidationException for an empty one."""
+    if unique.AttributeValue in ("", None):
+        raise ValidationException("attribute value cannot be empty or null for attribute path")
+    return str(unique.AttributeValue)
+
+
+def not_unique(unique: UniqueAttribute) -> ValidationException:
+    """The refusal to find anything by this attribute."""
+    return ValidationException(f"The attribute {unique.AttributePath} is not a unique attribute")
 
 
 def external(issuer: str, identifier: str) -> str:

@@ -33,7 +33,7 @@ _CHANGEABLE = frozenset(("DisplayName", "Description"))
 def create_group(call: Call, request: shapes.CreateGroupRequest, held: Held) -> shapes.CreateGroupResponse:
     given, by, in_store = _checked(attributes.given(request)), call.caller.arn, held.instance.store
     made = StoreGroup(
-        id=people.new_id(call.environment, in_store),
+        id=people.new_id(call.environment),
         store=in_store,
         folded=given["DisplayName"].lower(),
         external=None,
@@ -105,8 +105,8 @@ def get_group_id(call: Call, request: shapes.GetGroupIdRequest, held: Held) -> s
     wanted, in_store, found = request.AlternateIdentifier, held.instance.store, None
     if wanted.UniqueAttribute is not None:
         if wanted.UniqueAttribute.AttributePath.lower() != "displayname":
-            raise ValidationException("The unique attribute of groups is displayName.")
-        found = people.group_named(call.transaction, in_store, str(wanted.UniqueAttribute.AttributeValue))
+            raise attributes.not_unique(wanted.UniqueAttribute)
+        found = people.group_named(call.transaction, in_store, attributes.sought(wanted.UniqueAttribute))
     elif wanted.ExternalId is not None:
         key = attributes.external(wanted.ExternalId.Issuer, wanted.ExternalId.Id)
         found = people.external(call.transaction, tables.group, StoreGroup, in_store, key)
@@ -119,7 +119,7 @@ def get_group_id(call: Call, request: shapes.GetGroupIdRequest, held: Held) -> s
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     if not given.get("DisplayName"):
-        raise ValidationException("DisplayName is a required attribute.")
+        raise ValidationException("displayName is a required attribute")
     return given
 
 
@@ -129,7 +129,7 @@ def _shown(call: Call, found: StoreGroup) -> dict[str, Any]:
 
 
 def _taken() -> ConflictException:
-    return ConflictException("Duplicate GroupDisplayName.", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")
+    return ConflictException("Duplicate GroupDisplayName", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")
 
 
 # -- Memberships ------------------------------------------------------------------------------------------
@@ -142,9 +142,7 @@ def create_group_membership(
     assert held.user is not None, "both were found"
     assert held.group is not None, "both were found"
     in_store = held.instance.store
-    made = Member(
-        people.new_id(call.environment, in_store), in_store, held.group.id, held.user.id, call.now, call.caller.arn
-    )
+    made = Member(people.new_id(call.environment), in_store, held.group.id, held.user.id, call.now, call.caller.arn)
     try:
         call.transaction.run(insert(tables.membership).values(**msgspec.structs.asdict(made)))
     except Duplicate:

@@ -29,6 +29,7 @@ _CHANGEABLE = frozenset(
 @identitystore.operation("CreateUser", on=store, writes=True)
 def create_user(call: Call, request: shapes.CreateUserRequest, held: Held) -> shapes.CreateUserResponse:
     given = _checked(attributes.given(request))
+    _check_name(given)
     made = create(call, held.instance.store, given)
     return shapes.CreateUserResponse(
         IdentityStoreId=made.store, UserId=made.id, UserArn=arn_of(call, "user", made.id), Revision="1"
@@ -39,7 +40,7 @@ def create(call: Call, in_store: str, given: dict[str, Any], external: str | Non
     """Keep a new user. Raises ConflictException for a name that is taken."""
     by = call.caller.arn
     made = StoreUser(
-        id=people.new_id(call.environment, in_store),
+        id=people.new_id(call.environment),
         store=in_store,
         folded=given["UserName"].lower(),
         external=external,
@@ -109,13 +110,13 @@ def get_user_id(call: Call, request: shapes.GetUserIdRequest, held: Held) -> sha
     wanted, in_store = request.AlternateIdentifier, held.instance.store
     found = None
     if wanted.UniqueAttribute is not None:
-        path, value = wanted.UniqueAttribute.AttributePath.lower(), str(wanted.UniqueAttribute.AttributeValue)
+        path, value = wanted.UniqueAttribute.AttributePath.lower(), attributes.sought(wanted.UniqueAttribute)
         if path == "username":
             found = people.user_named(call.transaction, in_store, value)
         elif path == "emails.value":
             found = _with_email(call, in_store, value)
         else:
-            raise ValidationException("A unique attribute of users is userName or emails.value.")
+            raise attributes.not_unique(wanted.UniqueAttribute)
     elif wanted.ExternalId is not None:
         key = attributes.external(wanted.ExternalId.Issuer, wanted.ExternalId.Id)
         found = people.external(call.transaction, tables.user, StoreUser, in_store, key)
@@ -141,10 +142,23 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Raises ValidationException for attributes without which nobody is known (facts/signin.md section 9)."""
     name = given.get("UserName")
     if not isinstance(name, str) or not name:
-        raise ValidationException("UserName is a required attribute.")
+        raise ValidationException("userName is a required attribute")
     if name.lower() in ("administrator", "awsadministrators"):
         raise ValidationException("The user name is reserved.")
     return given
+
+
+def _check_name(given: dict[str, Any]) -> None:
+    """Raises ValidationException for a new user without the names that Identity Center wants of everybody.
+
+    Those that come from another directory (SCIM) may lack them.
+    """
+    name = given.get("Name") or {}
+    lacking = [member.lower() for member in ("DisplayName", "Name") if not given.get(member)] or [
+        member.lower() for member in ("FamilyName", "GivenName") if not name.get(member)
+    ]
+    if lacking:
+        raise ValidationException(", ".join(f"{each}: The attribute {each} is required" for each in lacking))
 
 
 def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
@@ -153,4 +167,4 @@ def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
 
 
 def _taken() -> ConflictException:
-    return ConflictException("Duplicate UserName.", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")
+    return ConflictException("Duplicate UserName", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")

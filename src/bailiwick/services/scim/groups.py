@@ -69,7 +69,7 @@ def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) 
     given, store = read(request.Body), store_of(call)
     name = _named(given)
     made = StoreGroup(
-        id=people.new_id(call.environment, store),
+        id=people.new_id(call.environment),
         store=store,
         folded=name.lower(),
         external=external(given),
@@ -155,7 +155,7 @@ def _add(call: Call, found: StoreGroup, members: list[str]) -> None:
     for each in members:
         user = found_user(call, each)
         if people.member(call.transaction, found.id, user.id) is None:
-            member_id = people.new_id(call.environment, found.store)
+            member_id = people.new_id(call.environment)
             made = Member(member_id, found.store, found.id, user.id, call.now, "SCIM")
             call.transaction.run(insert(tables.membership).values(**msgspec.structs.asdict(made)))
 

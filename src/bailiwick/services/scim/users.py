@@ -102,7 +102,7 @@ def create_user(call: Call, request: shapes.CreateUserRequest, record_: None) ->
     given = read(request.Body)
     kept, store = _kept(given), store_of(call)
     made = StoreUser(
-        id=people.new_id(call.environment, store),
+        id=people.new_id(call.environment),
         store=store,
         folded=kept["UserName"].lower(),
         external=external(given),

@@ -27,6 +27,7 @@ from bailiwick.services.sso_admin.targets import Held
 from bailiwick.store import Duplicate
 
 _MOST_POLICIES = 20
+_LIMITS = "https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html"
 
 
 def change(call: Call, found: PermissionSet, given: Given) -> None:
@@ -138,10 +139,11 @@ def attach_managed_policy(
 ) -> shapes.AttachManagedPolicyToPermissionSetResponse:
     given, named = held.permission_set.given, request.ManagedPolicyArn
     if ":iam::aws:policy/" not in named or entities.policy(call.transaction, named) is None:
-        raise ResourceNotFoundException(f"Managed policy {named} not found: it must be one of AWS's.")
+        raise ResourceNotFoundException(f"Policy does not exist with ARN: {named}")
     if named in given.managed:
-        raise ConflictException("Policy is already attached to the PermissionSet.")
-    _check_count(given)
+        linked = f"already has a typed link attachment to a manged policy with {named}"  # AWS's own spelling
+        raise ConflictException(f"Permission set with id {held.id} {linked}")
+    _check_count(held, "ManagedPolicy")
     change(call, held.permission_set, msgspec.structs.replace(given, managed=(*given.managed, named)))
     return shapes.AttachManagedPolicyToPermissionSetResponse()
 
@@ -152,7 +154,7 @@ def detach_managed_policy(
 ) -> shapes.DetachManagedPolicyFromPermissionSetResponse:
     given, named = held.permission_set.given, request.ManagedPolicyArn
     if named not in given.managed:
-        raise ResourceNotFoundException("Policy is not attached to the PermissionSet.")
+        raise ResourceNotFoundException(f"Could not find ManagedPolicy with arn {named}")
     kept = tuple(each for each in given.managed if each != named)
     change(call, held.permission_set, msgspec.structs.replace(given, managed=kept))
     return shapes.DetachManagedPolicyFromPermissionSetResponse()
@@ -177,8 +179,9 @@ def attach_reference(
 ) -> shapes.AttachCustomerManagedPolicyReferenceToPermissionSetResponse:
     given, named = held.permission_set.given, _reference(request.CustomerManagedPolicyReference)
     if named in given.own:
-        raise ConflictException("Policy is already attached to the PermissionSet.")
-    _check_count(given)
+        what = f"customer managed policy with name: {named.name}  and path {named.path}"
+        raise ConflictException(f"Given {what} already attached")
+    _check_count(held, "CustomerManagedPolicy")
     change(call, held.permission_set, msgspec.structs.replace(given, own=(*given.own, named)))
     return shapes.AttachCustomerManagedPolicyReferenceToPermissionSetResponse()
 
@@ -191,7 +194,8 @@ def detach_reference(
 ) -> shapes.DetachCustomerManagedPolicyReferenceFromPermissionSetResponse:
     given, named = held.permission_set.given, _reference(request.CustomerManagedPolicyReference)
     if named not in given.own:
-        raise ResourceNotFoundException("Policy is not attached to the PermissionSet.")
+        what = f"managed policy with name: {named.name}  and path {named.path}"
+        raise ResourceNotFoundException(f"Given {what} does not exist on PermissionSet")
     kept = tuple(each for each in given.own if each != named)
     change(call, held.permission_set, msgspec.structs.replace(given, own=kept))
     return shapes.DetachCustomerManagedPolicyReferenceFromPermissionSetResponse()
@@ -282,9 +286,13 @@ def _reference(named: shapes.CustomerManagedPolicyReference) -> Reference:
     return Reference(named.Name, named.Path or "/")
 
 
-def _check_count(given: Given) -> None:
+def _check_count(held: Held, kind: str) -> None:
+    given = held.permission_set.given
     if len(given.managed) + len(given.own) >= _MOST_POLICIES:
-        raise ServiceQuotaExceededException(f"A PermissionSet has at most {_MOST_POLICIES} policies.")
+        raise ServiceQuotaExceededException(
+            f"You have exceeded AWS SSO limits. Cannot create {kind} more than {_MOST_POLICIES} for id {held.id}. "
+            f"Please refer to {_LIMITS}"
+        )
 
 
 # -- Tags -------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def permission_set(call: Call, request: Any) -> Target:
         arn=request.PermissionSetArn,
         action=action(call),
         context=target.context,
-        absent=None if found else ResourceNotFoundException("PermissionSet not found."),
+        absent=None if found else ResourceNotFoundException(f"Could not find PermissionSet with id {set_id}"),
     )
     record = Held(target.record, found) if found else None
     return msgspec.structs.replace(target, record=record, also=(also,))
