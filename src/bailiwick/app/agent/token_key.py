@@ -126,7 +126,7 @@ class TokenKey(Sessions):
         self._in_time(self._destroyed)
 
     def _made(self, session: Any) -> bytes:
-        from pkcs11 import Attribute, KeyType, MechanismFlag
+        from pkcs11 import DEFAULT, Attribute, KeyType, MechanismFlag
         from pkcs11.util.ec import encode_named_curve_parameters
 
         curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
@@ -135,10 +135,13 @@ class TokenKey(Sessions):
             label=_LABEL,
             store=True,
             capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+            # tpm2-pkcs11 makes no key for signatures where it is told that CKA_ENCRYPT or CKA_DECRYPT is false.
+            public_template={Attribute.ENCRYPT: DEFAULT},
             private_template={
                 Attribute.PRIVATE: True,
                 Attribute.SENSITIVE: True,
                 Attribute.EXTRACTABLE: False,
+                Attribute.DECRYPT: DEFAULT,
             },
         )
         if private[Attribute.EXTRACTABLE] or not private[Attribute.SENSITIVE]:
