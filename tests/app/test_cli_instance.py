@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from bailiwick.app import home
 from bailiwick.app.cli import app
 from bailiwick.app.settings import Settings, SettingsError
-from bailiwick.directory import instances, joining
+from bailiwick.directory import instances, join_lists, joining
 from bailiwick.directory.instances import Instance
 from bailiwick.directory.role_tables import instance_profile
 from bailiwick.store import Store
+from join_authority import JoinAuthority
 
 Run = Callable[..., Result]
 HOST = "i-0123456789abcdef0"
@@ -143,3 +148,46 @@ def test_authorities_and_the_certificate(run: Run, tmp_path: Path, account: str)
     file.write_text("x")
     assert "no certificate in PEM" in str(run("authority", "add", "company", str(file)).exception)
     assert "no name" in str(run("authority", "add", "a/b", str(file)).exception)
+
+
+def test_lists_of_what_an_authority_revoked(run: Run, tmp_path: Path, account: str) -> None:
+    now = time.time()
+    ca = JoinAuthority(now)
+    below = JoinAuthority(now, "Issuing CA", ca)
+    (tmp_path / "ca.pem").write_text(ca.pem)
+    (tmp_path / "below.pem").write_text(below.pem)
+    run("authority", "add", "company", str(tmp_path / "ca.pem"))
+    gone = [ca.issue(ec.generate_private_key(ec.SECP256R1()), f"host-{number}") for number in range(2)]
+    with closing(Store(tmp_path)) as store, store.transaction(write=True) as transaction:
+        first = instances.find(transaction, HOST)
+        assert first is not None
+        other = msgspec.structs.replace(first, id=HOST[:-1] + "1")
+        instances.create(transaction, other, {})
+        for number, each in enumerate((HOST, other.id)):
+            held = join_lists.issued("company", gone[number])
+            join_lists.remember(transaction, each, msgspec.structs.replace(held, is_key=each == HOST))
+    file = tmp_path / "list.crl"
+    file.write_bytes(ca.revoking(*gone))
+    told = run("authority", "crl", "add", "company", str(file)).output.splitlines()
+    assert "number 1  of " in told[0]
+    assert "2 revoked" in told[0]
+    assert told[1] == f"{HOST} is terminated: its key is that of a revoked certificate"
+    assert told[2].endswith(f"bailiwick instance revoke {other.id}")
+    assert ended(tmp_path)[0] == "terminated"
+    assert run("authority", "crl", "list", "company").output.splitlines() == told[:1]
+    again = run("authority", "crl", "add", "company", str(file)).output.splitlines()
+    assert again == [told[0], told[2]]  # who was terminated is told once
+    file.write_bytes(x509.load_der_x509_crl(below.revoking()).public_bytes(Encoding.PEM))
+    assert "did not sign" in str(run("authority", "crl", "add", "company", str(file)).exception)
+    added = ("authority", "crl", "add", "company", str(file), "--issuer", str(tmp_path / "below.pem"))
+    assert run(*added).exit_code == 0
+    assert len(run("authority", "crl", "list", "company").output.splitlines()) == 2
+    for arguments, why in (
+        (("add", "nobody", str(file)), "there is no authority"),
+        (("add", "company", str(file), "--issuer", str(file)), "no certificate in PEM"),
+        (("list", "nobody"), "there is no authority"),
+        (("remove", "company", "a"), "at least 8 digits"),
+        (("remove", "company", "0" * 12), "has no list"),
+    ):
+        assert why in str(run("authority", "crl", *arguments).exception)
+    assert run("authority", "crl", "remove", "company", told[0][:12]).output == "removed\n"

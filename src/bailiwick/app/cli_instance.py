@@ -14,6 +14,7 @@ import typer
 from cryptography import x509
 
 from bailiwick.api import Transaction
+from bailiwick.app.cli_join_lists import crl
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, number, say
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.settings import SettingsError
@@ -27,6 +28,7 @@ join_token = typer.Typer(help="Tokens with which hosts join, each good once.", n
 authority = typer.Typer(help="Authorities whose certificates let hosts join.", no_args_is_help=True)
 instance.add_typer(join_token, name="join-token")
 instance.add_typer(authority, name="authority")
+authority.add_typer(crl, name="crl")
 
 _MOST_USER_DATA = 16384
 _TAG = re.compile(r"([^=]{1,127})=(.{0,256})", re.DOTALL)

@@ -75,6 +75,31 @@ join_authority = Table(
     Column("grants", Text, nullable=False),
 )
 
+# Lists of certificates that an authority has revoked: of each issuer and scope the newest.
+join_list = Table(
+    "ec2_join_list",
+    metadata,
+    Column("authority", string(64), primary_key=True),
+    Column("id", string(64), primary_key=True),  # SHA-256 of issuer, signing key and scope
+    Column("issuer", string(64), nullable=False),  # SHA-256 of the issuer's name (DER)
+    Column("number", string(64)),  # its CRL number, in decimal digits
+    Column("begun", Float, nullable=False),  # thisUpdate
+    Column("ends", Float),  # nextUpdate
+    Column("data", LargeBinary, nullable=False),  # DER
+)
+
+# The certificates that instances joined with, so that one that is revoked later is found.
+host_certificate = Table(
+    "ec2_host_certificate",
+    metadata,
+    Column("instance_id", string(19), primary_key=True),
+    Column("authority", string(64), nullable=False),
+    Column("issuer", string(64), nullable=False),  # as in ec2_join_list
+    Column("serial", string(64), nullable=False),  # hexadecimal
+    Column("is_key", Boolean, nullable=False),  # whether the host signs with the certificate's own key
+    Index("ec2_host_certificate_issuer", "authority", "issuer"),
+)
+
 # Nonces of requests, so that each is good once.
 host_nonce = Table(
     "ec2_host_nonce",

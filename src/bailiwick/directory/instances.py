@@ -19,7 +19,7 @@ from bailiwick.core.policy.question import Value
 from bailiwick.directory import entities, tables
 from bailiwick.directory.entities import record
 from bailiwick.directory.instance_profiles import InstanceProfile
-from bailiwick.directory.instance_tables import association, instance
+from bailiwick.directory.instance_tables import association, host_certificate, instance
 from bailiwick.directory.role_tables import instance_profile
 
 RUNNING, TERMINATED = "running", "terminated"
@@ -186,6 +186,7 @@ def forget_terminated(transaction: Transaction, now: float, most: int = 100) -> 
     gone = [row.id for row in transaction.all(select(_columns.id).where(old).limit(most))]
     if gone:
         transaction.run(delete(tables.tag).where(tables.tag.c.owner_id.in_(gone)))
+        transaction.run(delete(host_certificate).where(host_certificate.c.instance_id.in_(gone)))
         transaction.run(delete(instance).where(_columns.id.in_(gone)))
         transaction.changed(*map(topic, gone))
 

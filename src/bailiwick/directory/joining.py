@@ -18,8 +18,10 @@ from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.errors import HostUnproven
+from bailiwick.directory import join_lists
 from bailiwick.directory.entities import record
 from bailiwick.directory.instance_tables import host_nonce, join_authority, join_token
+from bailiwick.directory.join_lists import Issued
 
 LONGEST_SECONDS = 7 * 24 * 3600
 _MOST_AUTHORITIES = 100
@@ -59,11 +61,12 @@ class Authority(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A host that may join: into which account, as what, and the SHA-256 of its certificate if it showed one."""
+    """A host that may join: into which account, as what; of a certificate its SHA-256, and whose it is."""
 
     account: str
     grants: Grants
     certificate: str | None = None
+    issued: Issued | None = None
 
 
 # -- Tokens -------------------------------------------------------------------------------------------------
@@ -124,14 +127,15 @@ def authorities(transaction: Transaction) -> list[Authority]:
 
 
 def remove_authority(transaction: Transaction, name: str) -> bool:
-    """Let nobody join any more by an authority. False if there is none."""
+    """Let nobody join any more by an authority, and forget its lists. False if there is none."""
+    join_lists.remove(transaction, name)
     return transaction.run(delete(join_authority).where(join_authority.c.name == name)) == 1
 
 
 def by_certificate(transaction: Transaction, chain: list[bytes], now: float) -> tuple[Admitted, x509.Certificate]:
     """What a certificate lets a host be, and the certificate: the first of a chain (DER).
 
-    Raises HostUnproven if no authority that is known here stands behind it.
+    Raises HostUnproven if no authority that is known here stands behind it, or one has revoked it.
     """
     try:
         leaf, *between = [x509.load_der_x509_certificate(each) for each in chain]
@@ -142,11 +146,13 @@ def by_certificate(transaction: Transaction, chain: list[bytes], now: float) -> 
         store, when = verification.Store(roots), datetime.fromtimestamp(now, UTC)
         verifier = verification.PolicyBuilder().store(store).time(when).build_client_verifier()
         try:
-            verifier.verify(leaf, between)
+            verified = verifier.verify(leaf, between)
         except verification.VerificationError:
             continue
+        join_lists.check(transaction, each.name, verified.chain, now)
         grants = msgspec.json.decode(each.grants, type=Grants)
-        return Admitted(each.account, grants, leaf.fingerprint(SHA256()).hex()), leaf
+        digest, issued = leaf.fingerprint(SHA256()).hex(), join_lists.issued(each.name, leaf)
+        return Admitted(each.account, grants, digest, issued), leaf
     raise HostUnproven("No authority that is known here stands behind this certificate, now.")
 
 

@@ -11,7 +11,7 @@ from bailiwick.core import host_proof
 from bailiwick.core.errors import HostUnproven
 from bailiwick.core.host_proof import Signed
 from bailiwick.core.policy.question import Rule
-from bailiwick.directory import instance_profiles, instances
+from bailiwick.directory import instance_profiles, instances, join_lists
 from bailiwick.directory import joining as admission
 from bailiwick.directory.instances import Association, Instance
 from bailiwick.directory.joining import Admitted
@@ -56,7 +56,7 @@ def newcomer(call: Call, request: JoinInstanceRequest) -> Joining:
             if admitted is None:
                 raise InvalidJoinTokenException(_BAD_TOKEN)
         else:
-            admitted = _certified(call, request.CertificateChain or [], signed)
+            admitted = _certified(call, request.CertificateChain or [], signed, request.PublicKey)
     instance_id = instances.new_id("i", call.environment.entropy)
     arn = instances.arn_of(call.partition, admitted.grants.region, admitted.account, instance_id)
     shown = {"certificateSha256": admitted.certificate} if admitted.certificate else {}
@@ -69,7 +69,7 @@ def newcomer(call: Call, request: JoinInstanceRequest) -> Joining:
     )
 
 
-def _certified(call: Call, chain: list[bytes], signed: Signed) -> Admitted:
+def _certified(call: Call, chain: list[bytes], signed: Signed, key: bytes) -> Admitted:
     try:
         admitted, certificate = admission.by_certificate(call.transaction, chain, call.now)
         if signed.certificate_proof is None:
@@ -83,7 +83,9 @@ def _certified(call: Call, chain: list[bytes], signed: Signed) -> Admitted:
         raise InvalidCertificateException(
             f"{there.id} joined with this certificate: terminate that instance first."
         )
-    return admitted
+    assert admitted.issued is not None, "it was shown"
+    is_key = host_proof.public_key(key) == certificate.public_key()
+    return msgspec.structs.replace(admitted, issued=msgspec.structs.replace(admitted.issued, is_key=is_key))
 
 
 def itself_to_be(call: Call, request: JoinInstanceRequest) -> Target:
@@ -119,6 +121,8 @@ def join_instance(call: Call, request: JoinInstanceRequest, admitted: Admitted) 
         instances.create(transaction, made, grants.tags)
     except Duplicate:
         raise InvalidCertificateException("Another host joined with this certificate just now.") from None
+    if admitted.issued is not None:
+        join_lists.remember(transaction, made.id, admitted.issued)
     for name in dict.fromkeys(each for each in (grants.profile, *grants.further) if each is not None):
         _associate(call, made, name, is_main=name == grants.profile)
     return shapes.JoinInstanceResponse(Instance=described(call, made))

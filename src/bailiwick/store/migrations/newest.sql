@@ -72,6 +72,15 @@ CREATE TABLE ec2_document_key (
 	CONSTRAINT ec2_document_key_pk PRIMARY KEY (id)
 );
 
+CREATE TABLE ec2_host_certificate (
+	instance_id VARCHAR(19) NOT NULL, 
+	authority VARCHAR(64) NOT NULL, 
+	issuer VARCHAR(64) NOT NULL, 
+	serial VARCHAR(64) NOT NULL, 
+	is_key BOOLEAN NOT NULL, 
+	CONSTRAINT ec2_host_certificate_pk PRIMARY KEY (instance_id)
+);
+
 CREATE TABLE ec2_host_nonce (
 	id VARCHAR(64) NOT NULL, 
 	expires FLOAT NOT NULL, 
@@ -112,6 +121,17 @@ CREATE TABLE ec2_join_authority (
 	certificates TEXT NOT NULL, 
 	grants TEXT NOT NULL, 
 	CONSTRAINT ec2_join_authority_pk PRIMARY KEY (name)
+);
+
+CREATE TABLE ec2_join_list (
+	authority VARCHAR(64) NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	issuer VARCHAR(64) NOT NULL, 
+	number VARCHAR(64), 
+	begun FLOAT NOT NULL, 
+	ends FLOAT, 
+	data BLOB NOT NULL, 
+	CONSTRAINT ec2_join_list_pk PRIMARY KEY (authority, id)
 );
 
 CREATE TABLE ec2_join_token (
@@ -916,6 +936,8 @@ CREATE INDEX ec2_association_account ON ec2_association (account, id);
 
 CREATE UNIQUE INDEX ec2_association_instance ON ec2_association (instance_id, profile_id);
 
+CREATE INDEX ec2_host_certificate_issuer ON ec2_host_certificate (authority, issuer);
+
 CREATE INDEX ec2_host_nonce_expires ON ec2_host_nonce (expires);
 
 CREATE INDEX ec2_instance_account ON ec2_instance (account, region, id);
@@ -1026,4 +1048,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0027')
+INSERT INTO alembic_version (version_num) VALUES ('0028')
