@@ -409,6 +409,8 @@ def test_a_policy_may_be_so_long(estate: Estate, api: Any) -> None:
         ("list_parents", {"ChildId": UNKNOWN}, "ChildNotFound: You specified a child that doesn't exist."),
         ("enable_policy_type", {"RootId": NOWHERE, "PolicyType": SCP}, "RootNotFound: You specified a root that doesn't exist."),
         ("describe_policy", {"PolicyId": "p-01234567"}, "PolicyNotFound: You specified a policy that doesn't exist."),
+        ("delete_policy", {"PolicyId": "p-01234567"}, "PolicyNotFound: We can't find a policy with the PolicyId that you specified."),
+        ("update_policy", {"PolicyId": "p-01234567"}, "PolicyNotFound: We can't find a policy with the PolicyId that you specified."),
         ("attach_policy", {"PolicyId": "p-FullAWSAccess", "TargetId": UNKNOWN}, "TargetNotFound: You specified a target that doesn't exist."),
         ("tag_resource", {"ResourceId": "p-01234567", "Tags": []}, "TargetNotFound: You specified a target that doesn't exist."),
         ("tag_resource", {"ResourceId": "BLAH", "Tags": []}, "InvalidInput: You provided a value that does not match the required pattern."),

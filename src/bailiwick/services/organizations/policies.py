@@ -21,7 +21,15 @@ from bailiwick.services.organizations.shapes import (
     MalformedPolicyDocumentException,
     PolicyInUseException,
 )
-from bailiwick.services.organizations.targets import NO_TARGET, Who, node, policy, whole, within
+from bailiwick.services.organizations.targets import (
+    NO_POLICY_TO_CHANGE,
+    NO_TARGET,
+    Who,
+    node,
+    policy,
+    whole,
+    within,
+)
 from bailiwick.store import Duplicate
 
 MAX_SIZE = {SCP: 10_240, RCP: 5120}  # characters as typed
@@ -90,7 +98,7 @@ def create_policy(
     return shapes.CreatePolicyResponse(Policy=_shown(call, within, made))
 
 
-@service.operation("UpdatePolicy", on=policy(), writes=True)
+@service.operation("UpdatePolicy", on=policy(missing=NO_POLICY_TO_CHANGE), writes=True)
 def update_policy(call: Call, request: shapes.UpdatePolicyRequest, record: _Held) -> shapes.UpdatePolicyResponse:
     within, found = record
     _check_own(found)
@@ -109,7 +117,7 @@ def update_policy(call: Call, request: shapes.UpdatePolicyRequest, record: _Held
     return shapes.UpdatePolicyResponse(Policy=_shown(call, within, msgspec.structs.replace(found, **values)))
 
 
-@service.operation("DeletePolicy", on=policy(), writes=True)
+@service.operation("DeletePolicy", on=policy(missing=NO_POLICY_TO_CHANGE), writes=True)
 def delete_policy(call: Call, request: shapes.DeletePolicyRequest, record: _Held) -> None:
     found = record[1]
     _check_own(found)

@@ -35,6 +35,10 @@ NO_ACCOUNT: Missing = (shapes.AccountNotFoundException, "You specified an accoun
 NO_CHILD: Missing = (shapes.ChildNotFoundException, "You specified a child that doesn't exist.")
 NO_PARENT: Missing = (shapes.ParentNotFoundException, "You specified a parent that doesn't exist.")
 NO_POLICY: Missing = (shapes.PolicyNotFoundException, "You specified a policy that doesn't exist.")
+NO_POLICY_TO_CHANGE: Missing = (
+    shapes.PolicyNotFoundException,
+    "We can't find a policy with the PolicyId that you specified.",  # as the model describes the error
+)
 NO_ROOT: Missing = (shapes.RootNotFoundException, "You specified a root that doesn't exist.")
 NO_TARGET: Missing = (shapes.TargetNotFoundException, "You specified a target that doesn't exist.")
 NO_UNIT: Missing = (
@@ -103,7 +107,7 @@ def node_of(call: Call, organization: Organization, node_id: str) -> Node | None
     return found if found and found.organization == organization.id else None
 
 
-def policy(who: Who = Who.MANAGEMENT) -> Finder:
+def policy(who: Who = Who.MANAGEMENT, missing: Missing = NO_POLICY) -> Finder:
     """A finder of the policy that PolicyId names. The record is Organization and ControlPolicy."""
 
     def find(call: Call, request: Any) -> Target:
@@ -111,7 +115,7 @@ def policy(who: Who = Who.MANAGEMENT) -> Finder:
         if organization is None:
             return Target(account=call.account, absent=refused)
         found = organizations.policy(call.transaction, organization.id, request.PolicyId)
-        return policy_target(call, organization, found, request, refused)
+        return policy_target(call, organization, found, request, refused, missing)
 
     return find
 
