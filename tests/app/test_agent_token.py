@@ -225,6 +225,33 @@ def test_a_process_of_its_own_opens_the_token_anew(tmp_path: Path, pin: Path) ->
     key.destroy()
 
 
+def test_which_pins_are_not_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "pin"
+    path.write_text("1234\n")
+    path.chmod(0o600)
+    place = InToken(module="/nowhere.so", token="t", key="00", pin_file=str(path))
+    key, kept = TokenKey(place, tmp_path), tmp_path / "pin-refused"
+    key.refused("1234", "PinLocked")  # which says nothing of this PIN
+    assert key.pin() == "1234"
+    key.refused("1234", "PinIncorrect")
+    with pytest.raises(HsmUnavailable, match="is not tried again"):
+        TokenKey(place, tmp_path).pin()
+    path.write_text("12345")
+    assert key.pin() == "12345"
+    kept.chmod(0o644)
+    with pytest.raises(HsmUnavailable, match="chmod 600 .*pin-refused"):
+        key.pin()
+    kept.unlink()
+    kept.mkdir()
+    with pytest.raises(HsmUnavailable, match="pin-refused is not a file"):
+        key.pin()
+    kept.rmdir()
+    unwritable = TokenKey(place, tmp_path / "none")
+    unwritable.refused("12345", "PinIncorrect")
+    with pytest.raises(HsmUnavailable, match="is not tried again"):
+        unwritable.pin()
+
+
 def test_a_module_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the joiner's words: there is no such module; and one that hangs keeps nobody waiting for ever."""
     path = tmp_path / "pin"

@@ -85,7 +85,7 @@ class TokenKey(Sessions):
                     f"{self.name}: its PIN was refused and is not tried again: put the right one where it is read, "
                     f"or, if it has become right, remove {self._folder / REFUSED}"
                 )
-        except (HsmError, UnsafeFile) as error:
+        except (HsmError, UnsafeFile, OSError) as error:
             raise HsmUnavailable(str(error)) from None
         return found
 
