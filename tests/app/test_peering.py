@@ -24,6 +24,7 @@ GOOD = {
 def folder(tmp_path: Path) -> Path:
     assert CliRunner().invoke(peer, ["key", str(tmp_path / "secret")]).exit_code == 0
     (tmp_path / "open").write_bytes(b"x" * 32)
+    (tmp_path / "open").chmod(0o644)  # whatever the umask is
     (tmp_path / "short").write_bytes(b"x")
     (tmp_path / "short").chmod(0o600)
     return tmp_path

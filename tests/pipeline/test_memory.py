@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import random
 from typing import Any
@@ -145,7 +144,6 @@ def test_of_many_contexts_a_few_are_remembered() -> None:
 
 def test_callers_and_policies_that_are_gone_are_not_kept_alive() -> None:
     scene, authorizer = Scene(random.Random(0)), Authorizer()
-    gc.collect()  # what other tests have left behind
     before = len(policies.alive)
     call, _ = scene.call()
     gone = []
@@ -156,6 +154,5 @@ def test_callers_and_policies_that_are_gone_are_not_kept_alive() -> None:
         assert authorizer.authorize(call, target).allowed
         gone += [ref(call.caller), ref(target.policy)]
     call.caller, target = scene.callers[0], Target(account=ACCOUNT)
-    gc.collect()
     assert {each() for each in gone} == {None}
     assert len(policies.alive) <= before
