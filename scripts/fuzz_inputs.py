@@ -68,7 +68,8 @@ class House:
         self.world.client("sso-admin").create_instance(Name="c")
         (instance,) = self.world.client("sso-admin").list_instances()["Instances"]
         where = {"IdentityStoreId": instance["IdentityStoreId"]}
-        person = store.create_user(**where, UserName="u")["UserId"]
+        name = {"GivenName": "U", "FamilyName": "V"}
+        person = store.create_user(**where, UserName="u", DisplayName="U", Name=name)["UserId"]
         group = store.create_group(**where, DisplayName="g")["GroupId"]
         key = self.world.client("kms").create_key()["KeyMetadata"]["Arn"]
         known = [ACCOUNT, "u", "g", "r", "p", role, policy, key, key.rpartition("/")[2], everything, trust]

@@ -26,7 +26,7 @@ from bailiwick.store.schema import metadata
 # Bytes that are no secret sealed under the root: hashes, public keys, pictures, the trail, what is keyed and pinned.
 _OTHERS = {
     *("iam_mfa_device.credential_id", "iam_mfa_device.public_key", "iam_credential_report.content"),
-    *("kms_material.digest", "iam_service_credential.digest"),
+    *("kms_material.digest", "iam_service_credential.digest", "ec2_join_list.data"),
 }
 Run = Callable[..., Result]
 
