@@ -41,7 +41,7 @@ class _Known:
     those that are gone is small, and found to be of nobody.
     """
 
-    __slots__ = ("_caller", "_place", "_policy", "answers", "keys", "of_request")
+    __slots__ = ("_caller", "_place", "_policy", "answers", "is_ever_new", "keys", "of_request")
 
     def __init__(
         self, caller: Caller, policy: Layer | None, place: Membership | None, keys: tuple[str, ...]
@@ -51,6 +51,7 @@ class _Known:
         self._place = None if place is None else ref(place)
         self.keys = keys
         self.of_request = not _OF_REQUEST.isdisjoint(keys)
+        self.is_ever_new = not _EVER_NEW.isdisjoint(keys)
         self.answers: dict[_Values, Decision] = {}
 
     def is_of(self, caller: Caller, policy: Layer | None, place: Membership | None) -> bool:
@@ -87,6 +88,8 @@ class Authorizer:
         known = self._remembered.get(key)
         if known is None or not known.is_of(caller, policy, place):
             return self._first(key, call, target, action, place)
+        if known.is_ever_new:
+            return self.ask(call, target, action, place).decision
         values = _values(known, call, target, place)
         found = known.answers.get(values)
         if found is None:
@@ -97,7 +100,8 @@ class Authorizer:
     def _first(self, key: _Key, call: Call, target: Target, action: str, place: Membership | None) -> Decision:
         ruling = self.ask(call, target, action, place)
         known = _Known(call.caller, target.policy, place, context_keys(ruling.question, ruling.layers))
-        _remember(known, _values(known, call, target, place), ruling.decision)
+        if not known.is_ever_new:
+            _remember(known, _values(known, call, target, place), ruling.decision)
         self._remembered.put(key, known)
         return ruling.decision
 
@@ -125,10 +129,8 @@ def _values(known: _Known, call: Call, target: Target, place: Membership | None)
 
 
 def _remember(known: _Known, values: _Values, decision: Decision) -> None:
-    """Keep the first answers; if they rest on what is never the same again, or is long, none."""
-    if len(known.answers) >= _ANSWERS or not _EVER_NEW.isdisjoint(known.keys):
-        return
-    if sum(map(_letters, values)) <= _LETTERS:
+    """Keep the first answers that do not rest on long texts."""
+    if len(known.answers) < _ANSWERS and sum(map(_letters, values)) <= _LETTERS:
         known.answers[values] = decision
 
 
