@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from sqlalchemy import insert, update
 
@@ -78,13 +80,7 @@ def _begin(transaction: Transaction, environment: Environment, told: Snapshot) -
         insert(family).values(
             account=told.account,
             id=told.id,
-            epoch=told.epoch,
-            primary_region=told.primary,
-            revision=told.revision,
-            rotation_due=told.rotation_due,
-            pending=told.pending,
-            pending_how=told.pending_how,
-            pending_since=told.pending_since,
+            **_shared(told),
             digests=families.seal_digests(environment, told.account, told.id, told.digests),
         )
     )
@@ -153,19 +149,20 @@ def _catch_up(transaction: Transaction, told: Snapshot) -> bool:
 
 def _take_shared(transaction: Transaction, told: Snapshot) -> None:
     same = (family.c.account == told.account, family.c.id == told.id)
-    transaction.run(
-        update(family)
-        .where(*same)
-        .values(
-            epoch=told.epoch,
-            primary_region=told.primary,
-            revision=told.revision,
-            rotation_due=told.rotation_due,
-            pending=told.pending,
-            pending_how=told.pending_how,
-            pending_since=told.pending_since,
-        )
-    )
+    transaction.run(update(family).where(*same).values(**_shared(told)))
+
+
+def _shared(told: Snapshot) -> dict[str, Any]:
+    """What all keys of a family share, as its row has it."""
+    return {
+        "epoch": told.epoch,
+        "primary_region": told.primary,
+        "revision": told.revision,
+        "rotation_due": told.rotation_due,
+        "pending": told.pending,
+        "pending_how": told.pending_how,
+        "pending_since": told.pending_since,
+    }
 
 
 def _settle(transaction: Transaction, environment: Environment, told: Snapshot, before: str, now: float) -> None:
