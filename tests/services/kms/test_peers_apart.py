@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import botocore.auth
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
@@ -19,6 +16,7 @@ from hypothesis import strategies as st
 from peers_support import HOMES, Net, Side
 from services_support import refusal
 from sqlalchemy import update
+from still_clock import Clock
 
 from bailiwick.core.peers import Peers
 from bailiwick.services.kms import delivery, families, regions
@@ -30,27 +28,9 @@ US, EU, AP = HOMES
 DAY = 86400
 
 
-class Clock:
-    """A clock that stands still until it is set; botocore signs by it."""
-
-    def __init__(self) -> None:
-        self.now = 1_790_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    made, patch = Clock(), pytest.MonkeyPatch()
-
-    def now(remove_tzinfo: bool = True) -> datetime.datetime:
-        moment = datetime.datetime.fromtimestamp(made(), datetime.UTC)
-        return moment.replace(tzinfo=None) if remove_tzinfo else moment
-
-    patch.setattr(botocore.auth, "get_current_datetime", now)
-    yield made
-    patch.undo()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
 def replicated(net: Net, *to: str, **options: Any) -> str:
