@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import http.client
-import ipaddress
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from bailiwick import __version__
 from bailiwick.app.files import UnsafeFile, read_private, write_private
 from bailiwick.app.home import HomeError
 from bailiwick.app.settings import SettingsError
+from bailiwick.core.loopback import is_here
 
 _TIMEOUT = 60.0
 _MOST_ANSWER = 1 << 20
@@ -150,7 +150,7 @@ def post(endpoint: str, target: str, body: bytes, headers: dict[str, str], ca_fi
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise SettingsError(f"`{endpoint}` is not the address of a server, such as https://sts.example.org")
-    if parts.scheme == "http" and not _is_here(parts.hostname):
+    if parts.scheme == "http" and not is_here(parts.hostname):
         raise SettingsError(f"`{endpoint}` would be sent secrets in plain text; give an https address")
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
@@ -169,10 +169,3 @@ def post(endpoint: str, target: str, body: bytes, headers: dict[str, str], ca_fi
         raise HomeError(f"{endpoint} cannot be reached: {error.strerror or error}") from None
     finally:
         connection.close()
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

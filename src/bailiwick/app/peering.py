@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from bailiwick.app.files import UnsafeFile, read_private
-from bailiwick.app.setting_checks import is_loopback
+from bailiwick.core.loopback import is_here
 from bailiwick.core.peers import SECRET_BYTES, Peer, Peers
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.kept import Kept
@@ -66,7 +66,7 @@ def read(path: Path, home: str, woken: threading.Event) -> Peers:
 
 def _peer(name: str, entry: Entry, folder: Path) -> Peer:
     url = urlsplit(entry.url)
-    if url.scheme != "https" and not is_loopback(url.hostname or ""):
+    if url.scheme != "https" and not is_here(url.hostname or ""):
         raise PeeringError(f"`{name}`: {entry.url} would be reached without TLS; give an https URL")
     authorities = None
     try:

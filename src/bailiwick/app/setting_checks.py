@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bailiwick.app import throttling
+from bailiwick.core.loopback import is_here
 
 if TYPE_CHECKING:
     from bailiwick.app.settings import Settings
@@ -37,7 +37,7 @@ def trouble(settings: Settings) -> str | None:
         return "`audit_export_webhook` and `audit_export_webhook_secret` belong together: give both"
     for name in ("audit_export_webhook", "audit_export_otlp"):
         url = urlsplit(getattr(settings, name) or "")
-        if url.scheme == "http" and not (is_loopback(url.hostname or "") or settings.plaintext_on_network):
+        if url.scheme == "http" and not (is_here(url.hostname or "") or settings.plaintext_on_network):
             return (
                 f"`{name}` would send the audit trail over the network without TLS; give an https URL, "
                 "or accept it with --plaintext-on-network"
@@ -51,13 +51,3 @@ def trouble(settings: Settings) -> str | None:
     if settings.credentials_out and not settings.ephemeral:
         return "`credentials_out` is for ephemeral servers; others keep `root-credentials` in data"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

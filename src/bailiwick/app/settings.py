@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from bailiwick.app import setting_checks
 from bailiwick.app.proxies import Proxies
+from bailiwick.core.loopback import is_here
 
 ENVIRONMENT_PREFIX = "BAILIWICK_"
 CONFIG_VARIABLE = "BAILIWICK_CONFIG"
@@ -236,7 +237,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the address."""
-        return setting_checks.is_loopback(self.host)
+        return is_here(self.host)
 
 
 class Setting(msgspec.Struct, frozen=True):

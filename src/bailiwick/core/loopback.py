@@ -1,7 +1,8 @@
-"""Addresses on a person's own machine, where her program waits for what a page answers (RFC 8252 section 7.3)."""
+"""Addresses of this machine, as those where a person's program waits for a page's answer (RFC 8252 section 7.3)."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -26,3 +27,11 @@ def read(address: str) -> Loopback | None:
     if matched is None or any(sign in matched[3] for sign in "?#\\"):
         return None
     return Loopback(*matched.groups())
+
+
+def is_here(host: str) -> bool:
+    """Whether a host, as a URL names it, is the machine itself."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -5,11 +5,11 @@ Sources: CSP level 3; the Fetch standard on `Origin`; OWASP's cheat sheets on re
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from bailiwick.core.loopback import is_here
 from bailiwick.core.message import Header, Request
 from bailiwick.core.seal import KeyRing
 
@@ -82,7 +82,4 @@ def is_token(ring: KeyRing, secret: str, token: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether a host's name is of the machine itself."""
-    try:
-        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host.endswith(".localhost") or is_here(host)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import ipaddress
 import os
 import ssl
 import time
@@ -20,6 +19,7 @@ from bailiwick.app.agent.state import AgentError
 from bailiwick.app.agent.token_key import TokenKey
 from bailiwick.core import host_proof
 from bailiwick.core.errors import HsmUnavailable
+from bailiwick.core.loopback import is_here
 from bailiwick.core.message import Request
 
 _TARGET = "BailiwickHosts."
@@ -61,7 +61,7 @@ class Client:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or port == -1:
             raise AgentError(f"`{endpoint}` is not the address of a server, such as https://iam.example.org")
-        if parts.scheme == "http" and not _is_here(parts.hostname):
+        if parts.scheme == "http" and not is_here(parts.hostname):
             raise AgentError(f"`{endpoint}` would send credentials in plain text; give an https address")
         self.key, self.instance = key, instance
         self._host, self._port, self.authority = parts.hostname, port, parts.netloc
@@ -148,10 +148,3 @@ def certificates_in(path: Path) -> list[str]:
     except ValueError:
         raise AgentError(f"{path} holds no certificate in PEM") from None
     return [base64.b64encode(each.public_bytes(Encoding.DER)).decode("ascii") for each in chain]
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,7 +6,6 @@ when it is read, in terms of its own keys.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from bailiwick.core.errors import LdapError
 from bailiwick.core.ldap import filters, names
 from bailiwick.core.ldap.filters import Filter
 from bailiwick.core.ldap.names import Name
+from bailiwick.core.loopback import is_here
 
 _PORTS = {"ldap": 389, "ldaps": 636}
 _ROLE = re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[\w+=,.@/*-]{1,512}", re.ASCII)
@@ -50,10 +50,7 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def loopback(self) -> bool:
         """Whether it is this machine."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_here(self.host)
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
