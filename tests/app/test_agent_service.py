@@ -21,18 +21,12 @@ from bailiwick.app.agent.programs import Container, Mapping, Program
 from bailiwick.app.agent.state import Folder
 from bailiwick.app.agent.tokens import Tokens
 from hosts_support import FakeHost, Refused, joined, role_in_profile
+from still_clock import Clock
 from world import World
 
 T = TypeVar("T")
 TTL, TOKEN = "X-aws-ec2-metadata-token-ttl-seconds", "X-aws-ec2-metadata-token"
 ROLE = "/latest/meta-data/iam/security-credentials/"
-
-
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Server:
@@ -105,20 +99,12 @@ Run = Callable[..., None]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch, 1_800_000_000.0)
 
 
 @pytest.fixture
-def world(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> World:
-    from datetime import UTC, datetime
-
-    import botocore.auth
-
-    def current(remove_tzinfo: bool = True) -> datetime:
-        return datetime.fromtimestamp(clock.now, UTC).replace(tzinfo=None)
-
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", current)
+def world(clock: Clock) -> World:
     made = World(clock)
     role_in_profile(made)
     return made

@@ -21,22 +21,16 @@ from bailiwick.core.seal import KeyRing
 from bailiwick.services.kms import tables as kms
 from bailiwick.store import Store, StoreError
 from postgres_server import PostgresServer, binaries
+from still_clock import Clock
 
 VALUES = 25
-
-
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Deployment:
     """A database, and the data folders of its nodes."""
 
     def __init__(self, folder: Path, url: str | None) -> None:
-        self.top, self.url, self.clock = folder, url, Clock()
+        self.top, self.url, self.clock = folder, url, Clock(now=1_800_000_000.0)
         first = self.folder("first")
         found = home.open_home(first, self.settings(first), {})
         self.store = Store(found.database)

@@ -14,6 +14,7 @@ import pytest
 from bailiwick.federation import kept, names
 from bailiwick.federation.fetch import Fetcher, FetchError
 from bailiwick.federation.kept import Kept
+from still_clock import Clock
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"
@@ -71,17 +72,9 @@ def server() -> Iterator[Server]:
         yield made
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(now=0.0)
 
 
 @pytest.fixture

@@ -17,25 +17,13 @@ from bailiwick.trail.digest import Signer
 from bailiwick.trail.files import Files
 from bailiwick.trail.keeping import Keeper
 from bailiwick.trail.verify import verify
+from moving_clock import Clock
 from world import ACCOUNT, World
 
 HOUR, DAY = 3600.0, 86400.0
 PRINCIPAL = {"AWS": ACCOUNT}
 STATEMENT = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
-
-
-class Clock:
-    """The machine's clock, which may be stepped."""
-
-    def __init__(self) -> None:
-        import time
-
-        self.time = time.time
-        self.offset = 0.0
-
-    def __call__(self) -> float:
-        return self.time() + self.offset
 
 
 @pytest.fixture
@@ -62,9 +50,9 @@ def test_a_signature_is_refused_while_the_clock_is_wrong_and_good_again_after(
 ) -> None:
     sts = world.client("sts")
     assert code(sts.get_caller_identity) is None
-    clock.offset = step
+    clock.ahead = step
     assert code(sts.get_caller_identity) == "SignatureDoesNotMatch"
-    clock.offset = 0.0
+    clock.ahead = 0.0
     assert code(sts.get_caller_identity) is None
 
 
@@ -77,7 +65,7 @@ def test_a_session_ends_by_the_clock_and_a_step_back_does_not_hurt_it(world: Wor
         PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     )
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    clock.offset = 600.0  # within what a signature may be off
+    clock.ahead = 600.0  # within what a signature may be off
     made = world.client("sts", world.keys_of("u")).assume_role(
         RoleArn=role, RoleSessionName="session", DurationSeconds=900
     )["Credentials"]
@@ -88,9 +76,9 @@ def test_a_session_ends_by_the_clock_and_a_step_back_does_not_hurt_it(world: Wor
     }
     sts = world.client("sts", session)
     for step in (600.0, -600.0, 0.0, 800.0):  # begun in the future: nobody minds
-        clock.offset = step
+        clock.ahead = step
         assert code(sts.get_caller_identity) is None
-    now = clock.time()
+    now = clock() - clock.ahead
     for later, ended in ((1400.0, False), (1600.0, True), (1400.0, False)):
         with pytest.raises(ExpiredToken) if ended else nullcontext():
             world.directory.credential(made["AccessKeyId"], made["SessionToken"], now + later)
@@ -104,7 +92,7 @@ def test_changes_are_obeyed_whatever_the_clock_says(clock: Clock, tmp_path: Path
     iam.create_user(UserName="u")
     key = world.keys_of("u")
     for step in (0.0, -800.0, 800.0, -400.0):
-        clock.offset = step
+        clock.ahead = step
         for status, told in (("Inactive", "InvalidClientTokenId"), ("Active", None)):
             iam.update_access_key(UserName="u", AccessKeyId=key["aws_access_key_id"], Status=status)
             assert code(world.client("sts", key).get_caller_identity) == told
@@ -138,7 +126,7 @@ def test_the_trail_holds_over_every_step(clock: Clock, tmp_path: Path) -> None:
     world.pipeline.audit = trail.write
     sts = world.client("sts")
     for step in (0.0, DAY, -DAY, 2 * HOUR, -2 * HOUR, 0.0, -3 * DAY, 3 * DAY, 0.0):
-        clock.offset = step
+        clock.ahead = step
         code(sts.get_caller_identity)  # accepted or refused, it is written down
         trail.flush()
     trail.close()

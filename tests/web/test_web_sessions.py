@@ -9,20 +9,13 @@ import pytest
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.directory import web_sessions
 from person import Person
+from still_clock import Clock
 from world import ACCOUNT, World
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = time.time()
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(now=time.time())
 
 
 @pytest.fixture
@@ -40,9 +33,9 @@ def test_a_session_ends_when_nobody_uses_it(world: World, clock: Clock) -> None:
     person = Person(world)
     person.sign_in_as("alice")
     for _ in range(4):
-        clock.time += web_sessions.IDLE - 5
+        clock.now += web_sessions.IDLE - 5
         assert is_in(person)
-    clock.time += web_sessions.IDLE
+    clock.now += web_sessions.IDLE
     assert not is_in(person)
     assert not person.cookies.get("__Host-bailiwick-session")
 
@@ -51,20 +44,18 @@ def test_a_session_ends_after_twelve_hours(world: World, clock: Clock) -> None:
     person = Person(world)
     person.sign_in_as("alice")
     for _ in range(23):
-        clock.time += 1800
+        clock.now += 1800
         assert is_in(person)
-    clock.time += 1800
+    clock.now += 1800
     assert not is_in(person)
 
 
 def test_a_session_of_longer_credentials_ends_after_twelve_hours_too(world: World, clock: Clock) -> None:
-    now = int(clock.time)
+    now = int(clock.now)
     session = Session(SessionKind.FEDERATED, ACCOUNT, "AIDAX", "ASIAX", "secret", issued=now, expires=now + 129_600)
     with world.store.transaction(write=True) as transaction:
-        begun = web_sessions.begin(
-            transaction, world.environment, session, web_sessions.Kind.FEDERATION, clock.time
-        )
-    assert begun[1].expires == clock.time + web_sessions.LONGEST
+        begun = web_sessions.begin(transaction, world.environment, session, web_sessions.Kind.FEDERATION, clock.now)
+    assert begun[1].expires == clock.now + web_sessions.LONGEST
 
 
 def test_a_session_ends_with_its_user(world: World) -> None:
@@ -83,7 +74,7 @@ def test_a_session_ends_with_its_user(world: World) -> None:
 def test_a_session_ends_with_its_password(world: World, clock: Clock) -> None:
     person = Person(world)
     person.sign_in_as("alice")
-    clock.time += 10
+    clock.now += 10
     world.client("iam").update_login_profile(UserName="alice", Password="Another-Password-1")
     assert not is_in(person)
 
@@ -115,7 +106,7 @@ def test_a_secret_that_is_nobodys(world: World) -> None:
 def test_what_is_over_is_swept_away(world: World, clock: Clock) -> None:
     person = Person(world)
     made = person.sign_in_as("alice")
-    clock.time += web_sessions.IDLE
+    clock.now += web_sessions.IDLE
     with world.store.transaction(write=True) as transaction:
-        web_sessions.sweep(transaction, world.environment, clock.time)
+        web_sessions.sweep(transaction, world.environment, clock.now)
         assert web_sessions._row(transaction, made.session.id) is None

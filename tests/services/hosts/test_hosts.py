@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from still_clock import Clock
 
 from bailiwick.app.record import record_of
 from bailiwick.core.formats import open_session
@@ -24,6 +23,7 @@ from bailiwick.core.message import Header, Request
 from bailiwick.directory import instances, joining
 from bailiwick.directory.joining import Authority, Grants
 from hosts_support import FakeHost, Refused, joined, p256, role_in_profile, token
+from still_clock import Clock
 from world import ACCOUNT, REGION, World
 
 

@@ -17,22 +17,16 @@ from bailiwick.directory.join_lists import JoinList, ListRefused
 from bailiwick.directory.joining import Authority
 from hosts_support import FakeHost, Refused, p256
 from join_authority import JoinAuthority, named
+from still_clock import Clock
 from world import ACCOUNT, REGION, World
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
 
 
-class Clock:
-    now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(now=NOW)
 
 
 @pytest.fixture

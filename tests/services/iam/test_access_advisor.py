@@ -12,23 +12,16 @@ from sqlalchemy import update
 from bailiwick.analysis import actions
 from bailiwick.analysis.granting import Granted
 from bailiwick.directory.role_tables import access_job
+from still_clock import Clock
 from world import World
 
 ARN = f"arn:aws:iam::{ACCOUNT}"
 KMS_AND_S3 = document(allow(["kms:Generate*", "s3:GetObject"]))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = float(int(time.time()))  # of botocore, which signs with it
-
-    def __call__(self) -> float:
-        return self.time
-
-
 @pytest.fixture
 def world() -> World:
-    made = World(clock := Clock())
+    made = World(clock := Clock(now=float(int(time.time()))))  # of botocore, which signs with it
     made.clock = clock  # type: ignore[attr-defined]
     return made
 
@@ -52,10 +45,10 @@ def use(world: World, credentials: dict[str, str]) -> float:
     """One allowed call of KMS and one that is refused, on different seconds; returns the time of the second."""
     client = world.client("kms", credentials, region="eu-west-1")
     client.generate_random(NumberOfBytes=1)
-    world.clock.time += 10  # type: ignore[attr-defined]
+    world.clock.now += 10  # type: ignore[attr-defined]
     refusal(client.list_keys)
     world.directory.usage.flush(world.store)
-    return float(world.clock.time)  # type: ignore[attr-defined]
+    return float(world.clock.now)  # type: ignore[attr-defined]
 
 
 def test_a_user_who_did_nothing(iam: Any) -> None:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from papers import certificate, curve_key, ssh
 from services_support import ACCOUNT, allow, document, refusal
 from sqlalchemy import insert, select
-from still_clock import NOW, Clock
 
 from bailiwick.directory import mfa, passwords
 from bailiwick.directory.credential_tables import mfa_device, service_credential
 from bailiwick.services.iam.credential_report import COLUMNS
+from still_clock import NOW, Clock
 from world import World
 
 GIT, BEDROCK = "codecommit.amazonaws.com", "bedrock.amazonaws.com"

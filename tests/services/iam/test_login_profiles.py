@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from services_support import ACCOUNT, allow, deny, document, refusal
-from still_clock import NOW, Clock
 
 from bailiwick.directory import password_policy, passwords
 from bailiwick.directory.password_policy import DAY, PasswordPolicy
 from bailiwick.directory.passwords import Outcome
+from still_clock import NOW, Clock
 from world import World
 
 GOOD, BETTER = "Correct-Horse-1", "Battery-Staple-2"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from services_support import ACCOUNT, allow, document, refusal, session_of, trusts
 from sqlalchemy import insert
-from still_clock import NOW, Clock
 
 from bailiwick.core import totp
 from bailiwick.core.message import Header, Request
 from bailiwick.directory import mfa
 from bailiwick.directory.credential_tables import mfa_device
+from still_clock import NOW, Clock
 from world import World
 
 SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/d"

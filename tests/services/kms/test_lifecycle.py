@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from services_support import allow, document, refusal, trusts
 from sqlalchemy import select
-from still_clock import Clock
 
 from bailiwick.core.happened import Happened
 from bailiwick.services import ALL
 from bailiwick.services.kms import tables
 from bailiwick.services.kms.service import kms as service
+from still_clock import Clock
 from world import World
 
 DAY = 86400

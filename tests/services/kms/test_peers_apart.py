@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from peers_support import HOMES, Net, Side
 from services_support import refusal
 from sqlalchemy import update
-from still_clock import Clock
 
 from bailiwick.core.peers import Peers
 from bailiwick.services.kms import delivery, families, regions
 from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.service import kms as service
+from still_clock import Clock
 from world import ACCOUNT
 
 US, EU, AP = HOMES

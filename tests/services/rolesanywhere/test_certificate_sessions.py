@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from still_clock import NOW, Clock
 
 from bailiwick.core.message import Header, Response
 from certificate_authority import Holder, issued, named, revoking, session_request, told
+from still_clock import NOW, Clock
 from world import World
 
 TRUST = {

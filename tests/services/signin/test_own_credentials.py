@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import time
 from typing import Any
 
 import pytest
@@ -18,19 +17,12 @@ from bailiwick.core import totp
 from bailiwick.directory import mfa
 from bailiwick.pipeline import Event
 from bailiwick.web.events import DoorEvent
+from moving_clock import Clock
 from person import Page, Person
 from world import ACCOUNT, World
 
 PASSWORD = "A-Password-1"
 HOME = "/signin/credentials"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Any
 
 import msgspec
@@ -15,19 +14,12 @@ from bailiwick.core import totp
 from bailiwick.directory import accounts, passwords, tables
 from bailiwick.services.signin.passwords import LOCKED, TOO_OFTEN, WRONG
 from bailiwick.web.events import DoorEvent
+from moving_clock import Clock
 from person import Page, Person
 from world import ACCOUNT, World
 
 PASSWORD, OTHER = "Correct-Horse-1", "Another-Horse-2"
 WRONG_IN_HTML = WRONG
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,18 +14,11 @@ from bailiwick.app.record import record_of
 from bailiwick.directory import passwords
 from bailiwick.services.signin.sessions import REFUSED
 from bailiwick.web.events import DoorEvent
+from moving_clock import Clock
 from person import Person
 from world import ACCOUNT, World
 
 PASSWORD = "Correct-Horse-1"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @pytest.fixture

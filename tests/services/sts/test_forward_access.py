@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from services_support import ACCOUNT, allow, deny, document, refusal, session_of, trusts
 from sqlalchemy import select
-from still_clock import Clock
 
 from bailiwick.app.record import record_of
 from bailiwick.core.message import Header, Request
@@ -18,6 +17,7 @@ from bailiwick.core.sigv4 import sign
 from bailiwick.services.kms import shapes as kms_shapes
 from bailiwick.services.sts.redeeming import forget_what_has_expired
 from bailiwick.services.sts.tables import redeemed
+from still_clock import Clock
 from world import World
 
 REDSHIFT, BACKUP = "redshift.amazonaws.com", "backup.example.internal"

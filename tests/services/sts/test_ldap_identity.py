@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 from services_support import allow, document, refusal, session_of, trusts
-from still_clock import Clock
 
 from bailiwick.app.record import record_of
 from bailiwick.core.message import Header, Request, Response
 from bailiwick.federation.ldap import Company, read
 from ldap_fake import GROUPS, PEOPLE, FakeDirectory, company, mapping
+from still_clock import Clock
 from world import ACCOUNT, World
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:ldap-provider/company"

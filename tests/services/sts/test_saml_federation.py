@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
 from sqlalchemy import update
-from still_clock import NOW, Clock
 from structlog.testing import capture_logs
 
 from bailiwick.app.record import record_of
@@ -26,6 +25,7 @@ from bailiwick.services.sts.redeeming import forget_what_has_expired
 from bailiwick.services.sts.tables import redeemed
 from bailiwick.store import Store
 from saml_idp import AWS, IdentityProvider, rsa_key
+from still_clock import NOW, Clock
 from world import ACCOUNT, World
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/people/reader"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from services_support import ACCOUNT, allow, document, refusal, session_of
-from still_clock import NOW, Clock
 from structlog.testing import capture_logs
 
+from still_clock import NOW, Clock
 from world import World
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "federation"))
