@@ -11,7 +11,7 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -25,6 +25,9 @@ from bailiwick.core.peers import Peer
 from bailiwick.federation.fetch import FetchError
 from bailiwick.pipeline import Pipeline, Received
 from bailiwick.store import StoreError
+
+if TYPE_CHECKING:
+    from bailiwick.services.kms.delivery import Letter
 
 log = structlog.get_logger()
 
@@ -76,41 +79,54 @@ class Courier:
 
     def round(self, ended: threading.Event | None = None) -> int:
         """Deliver what is due, unless it is over; returns how much that was."""
-        from bailiwick.services.kms import delivery
-
-        store, environment, count = self._pipeline.store, self._pipeline.environment, 0
+        count = 0
         away: set[str] = set()  # peers that did not answer: the rest of what they are to be told can wait
         while ended is None or not ended.is_set():
-            with store.transaction() as transaction:
-                waiting, due = delivery.look(transaction)
-            if not waiting:
-                self._silent.clear()
-            if due is None or due > environment.now():
+            letters = self._due()
+            if not letters:
                 break
-            with store.transaction(write=True) as transaction:
-                letters = delivery.take(transaction, environment.now())
             count += len(letters)
             for letter in letters:
-                peer = environment.peers.named(letter.peer)
-                try:
-                    if letter.peer in away:
-                        raise Undelivered("it did not answer a moment ago")
-                    if peer is not None:
-                        self._deliver(peer, letter.account, letter.id)
-                except (FetchError, Undelivered, ApiError, SealError, ValueError) as error:
-                    if isinstance(error, FetchError):
-                        away.add(letter.peer)
-                    tell = log.info if letter.attempts else log.warning
-                    tell("a peer is told later", peer=letter.peer, key=letter.id, reason=str(error))
-                    self._note(letter.peer, "failed")
-                    with store.transaction(write=True) as transaction:
-                        delivery.put_off(transaction, letter, environment.now())
-                else:
-                    if peer is not None:
-                        self._note(letter.peer, "taken")
-                    with store.transaction(write=True) as transaction:
-                        delivery.delivered(transaction, letter, environment.now())
+                self._send(letter, away)
         return count
+
+    def _due(self) -> list[Letter]:
+        """What is due, taken so that it is nobody else's for a while."""
+        from bailiwick.services.kms import delivery
+
+        store, now = self._pipeline.store, self._pipeline.environment.now()
+        with store.transaction() as transaction:
+            waiting, due = delivery.look(transaction)
+        if not waiting:
+            self._silent.clear()
+        if due is None or due > now:
+            return []
+        with store.transaction(write=True) as transaction:
+            return delivery.take(transaction, now)
+
+    def _send(self, letter: Letter, away: set[str]) -> None:
+        """Deliver a letter, or put it off; a peer that does not answer is put among those that are `away`."""
+        from bailiwick.services.kms import delivery
+
+        store, environment = self._pipeline.store, self._pipeline.environment
+        peer = environment.peers.named(letter.peer)
+        try:
+            if letter.peer in away:
+                raise Undelivered("it did not answer a moment ago")
+            if peer is not None:
+                self._deliver(peer, letter.account, letter.id)
+                self._note(letter.peer, "taken")
+        except (FetchError, Undelivered, ApiError, SealError, ValueError) as error:
+            if isinstance(error, FetchError):
+                away.add(letter.peer)
+            tell = log.info if letter.attempts else log.warning
+            tell("a peer is told later", peer=letter.peer, key=letter.id, reason=str(error))
+            self._note(letter.peer, "failed")
+            settle = delivery.put_off
+        else:
+            settle = delivery.delivered
+        with store.transaction(write=True) as transaction:
+            settle(transaction, letter, environment.now())
 
     def _note(self, peer: str, outcome: str) -> None:
         self._outcomes[peer, outcome] = self._outcomes.get((peer, outcome), 0) + 1
