@@ -126,6 +126,13 @@ def test_the_record_of_a_call() -> None:
     }
 
 
+def test_a_key_that_is_made_is_named_though_nobody_could_name_it_before() -> None:
+    made = kms.CreateKeyResponse(KeyMetadata=kms.KeyMetadata(AWSAccountId=ACCOUNT, KeyId=KEY[-36:], Arn=KEY))
+    created = record_of(event(route=route("kms", "CreateKey", writes=True), response=made))
+    assert created["resources"] == [{"ARN": KEY, "accountId": ACCOUNT, "type": "AWS::KMS::Key"}]
+    assert record_of(event(route=route("kms", "CreateKey", writes=True)))["resources"] == []
+
+
 def test_how_a_call_came_over_tls() -> None:
     tls = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
     assert record_of(event(tls=(tls, "kms.example.com")))["tlsDetails"] == {

@@ -85,6 +85,7 @@ def test_what_is_refused(run_it: Command, data: Path, tmp_path: Path) -> None:
     file, wrong = tmp_path / "b", tmp_path / "wrong.key"
     assert run_it("backup", file)[0] == 0
     assert "exists already" in run_it("backup", file)[2]
+    assert f"there is no folder {file.parent / 'nowhere'}" in run_it("backup", file.parent / "nowhere" / "one")[2]
     assert "is not empty" in run_it("restore", file)[2]
     assert "name one with --root-key" in run_it("restore", file, "--data", tmp_path / "new")[2]
     wrong.write_bytes(ROOT)

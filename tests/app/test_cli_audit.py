@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from bailiwick.app import environment, home
 from bailiwick.app.cli import app
+from bailiwick.app.home import HomeError
 from bailiwick.app.settings import Settings
 from bailiwick.core.message import Header, Request
 
@@ -55,6 +56,27 @@ def test_anybody_can_verify_with_the_public_key(run: Run) -> None:
     assert result.exit_code == 1
     assert "PROBLEM" in result.output
     assert "the signature does not hold" in result.output
+
+
+def test_a_trail_outlives_its_root_key(run: Run) -> None:
+    key = run("key").stdout
+    for step in ("add", "rotate", "drop"):
+        assert CliRunner().invoke(app, ["root-key", step], catch_exceptions=False).exit_code == 0
+        assert run("key").stdout == key
+        assert run("verify").exit_code == 0
+
+
+def test_no_trail_is_not_a_whole_one(run: Run, tmp_path: Path) -> None:
+    key = run("key").stdout.strip()
+    for arguments in (("verify", "--key", key), ("search",)):
+        with pytest.raises(HomeError, match="there is no audit trail in"):
+            run(*arguments, "--audit", str(tmp_path / "nowhere"))
+
+
+def test_request_ids_are_whole_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (record,) = (json.loads(line) for line in run("search", "eventName=ListUsers", "--json").stdout.splitlines())
+    monkeypatch.setenv("COLUMNS", "80")
+    assert record["requestID"] in run("search").output
 
 
 def test_a_changed_trail(run: Run, tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ def test_a_share_is_read_as_it_was_written(secret: bytes, data: st.DataObject) -
     written = shamir.text(share)
     assert shamir.read(written) == share
     assert shamir.read(f"  {written.upper().replace('-', ' ')}\n") == share
+    assert shamir.read(f"{share.number}: {written}") == share
+    with pytest.raises(ShareError, match="another number"):
+        shamir.read(f"{share.number + 1}: {written}")
     place = data.draw(st.integers(0, len(written) - 1))
     letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
     slip = written[:place] + letter + written[place + 1 :]

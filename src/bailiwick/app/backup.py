@@ -60,8 +60,10 @@ class Manifest(msgspec.Struct, frozen=True):
 def take(database: Path, target: Path, ring: KeyRing, account: str) -> Manifest:
     """Write a backup of a database that others may be writing, as it is at one moment; read it back; then name it.
 
-    Raises BackupError for a target that exists, OSError, sqlite3.Error.
+    Raises BackupError for a target that exists or has no folder, OSError, sqlite3.Error.
     """
+    if not target.parent.is_dir():
+        raise BackupError(f"there is no folder {target.parent} to write the backup to")
     if target.exists():
         raise BackupError(f"{target} exists already; a backup replaces nothing")
     copy, part = target.with_name(f".{target.name}.copy"), target.with_name(f".{target.name}.part")

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -44,6 +44,7 @@ Folder = Annotated[Path | None, typer.Option("--audit", help="Folder of the audi
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _AGO = re.compile(r"([1-9][0-9]{0,8})([smhdw])", re.ASCII)
+_WIDE = 4096
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -58,6 +59,9 @@ def trail_of(config: Path | None, data: Path | None, folder: Path | None) -> Ite
         store = Store(settings.database or where)
     else:
         settings = msgspec.structs.replace(settings, audit_store="files")
+        trail = settings.audit or where / home.AUDIT
+        if not trail.is_dir():
+            raise HomeError(f"there is no audit trail in {trail}; name the data folder (--data) or it (--audit)")
     try:
         yield shelf_of(settings, where, store), settings
     finally:
@@ -162,10 +166,14 @@ def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _signing_key(settings: Settings) -> bytes:
+    """Who signed the trail; after a rotation of the root key that is known to the database alone."""
     folder = data_folder(settings, os.environ)
     ring = keyring.find(folder, os.environ, opening.opener(settings, os.environ))
     if ring is None:
         raise HomeError(f"there is no root key in {folder}, on which the signatures hang; give it, or --key")
+    if settings.database or (folder / home.DATABASE).exists():
+        with closing(Store(settings.database or folder)) as store, store.transaction() as transaction:
+            keyring.check(transaction, ring)
     return signer_of(ring).public
 
 
@@ -223,7 +231,8 @@ def _show(lines: list[bytes], limit: int) -> None:
             table.add_row(*_row(json.loads(line)))
         except ValueError:
             continue  # what a crash cut short
-    console = Console(highlight=False, markup=False)
+    # As wide as what is in it, whatever the terminal: a request id that is cut off answers no question.
+    console = Console(highlight=False, markup=False, width=_WIDE)
     console.print(table)
     if limit and len(lines) == limit:
         console.print(f"the newest {limit}; there may be more (--limit)")

@@ -76,7 +76,7 @@ def restore(
         with closing(Store(folder)) as store, store.transaction() as transaction:
             keyring.check(transaction, ring)
     say(f"restored {_shown(manifest)} to {folder}")
-    say("start it with `bailiwick serve`; the access keys are those of then")
+    say(f"start it with `bailiwick serve --data {folder}`; the access keys are those of then")
 
 
 def root_for(file: Path, root_key: Path | None, folder: Path, settings: Settings) -> KeyRing:

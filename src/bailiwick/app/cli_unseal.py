@@ -41,7 +41,8 @@ def unseal(
                     raise HomeError(progress.error)
                 if progress.open:
                     break
-                say(_shown(progress))
+                if line is not lines[-1]:
+                    say(_shown(progress))
     except CustodyError as error:
         raise HomeError(str(error)) from None
     except OSError:

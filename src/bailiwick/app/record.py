@@ -168,6 +168,9 @@ def record_of(event: Event, noise: ids.Entropy, shared: str | None = None, owner
         recipient_account_id=recipient,
         bailiwick=_ours(event if owner is None else None, _for_whom(event, caller)),
     )
+    if changes and event.response is not None and route is not None and route.operation.name == "CreateKey":
+        # A key has no ARN before there is one; CloudTrail names it all the same.
+        record.resources.append(_resource(event.response.KeyMetadata.Arn, event.response.KeyMetadata.AWSAccountId))
     if event.additional or (route is not None and route.service.name == "sts"):
         record.additional_event_data = _additional(event)
     if shared is not None:

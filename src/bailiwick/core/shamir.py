@@ -84,7 +84,15 @@ def text(share: Share) -> str:
 
 
 def read(typed: str) -> Share:
-    """The share in a text. Raises ShareError, which does not show it."""
+    """The share in a text, its number perhaps before it (`3: ...`). Raises ShareError, which does not show it."""
+    number, colon, rest = typed.partition(":")
+    share = _read(rest if colon else typed)
+    if colon and number.strip() != str(share.number):
+        raise ShareError("this share has another number than is written before it")
+    return share
+
+
+def _read(typed: str) -> Share:
     plain = "".join(typed.split()).replace("-", "").upper()
     try:
         if len(typed) > _MAX_TEXT:
