@@ -5,12 +5,10 @@ Every request becomes a Call made by a Caller on a Target. If a feature needs a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Executable, Row
 
 from bailiwick.core.assertion.jwt import Issuers
 from bailiwick.core.attempts import Attempts
@@ -42,6 +40,7 @@ from bailiwick.refusals import (
     UnknownOperation,
     ValidationError,
 )
+from bailiwick.transaction import Transaction
 
 if TYPE_CHECKING:
     from bailiwick.door import Door
@@ -166,42 +165,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     action: str | None = None
     label: str | None = None
     also: tuple[Target, ...] = ()
-
-
-class Transaction(Protocol):
-    """One transaction of the store, opened at its first use; the pipeline commits or rolls back."""
-
-    def __enter__(self) -> Transaction:
-        """Begin, lazily."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Commit, or roll back if an exception leaves the block."""
-
-    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
-        """Every row of the result."""
-
-    def one(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
-        """The first row of the result, or None."""
-
-    def run(self, statement: Executable, parameters: Any = None) -> int:
-        """Execute a change; returns the number of rows changed. Raises store.Duplicate for a taken key."""
-
-    def begin_writing(self) -> None:
-        """Go on as a write transaction, for a read that must write once: what was read is to be read again."""
-
-    def rest(self) -> None:
-        """Hold nothing of the store until the next use, if it only reads: others are about to be waited for."""
-
-    def changed(self, *topics: str) -> None:
-        """Tell every cache of every process, at commit, to forget what depends on these topics."""
-
-    def remember(self, kind: str, key: Hashable, load: Callable[[Transaction], tuple[T, Iterable[str]]]) -> T:
-        """The value of `load`, from memory while none of the topics that it names has changed.
-
-        Within a write transaction nothing is remembered: what is read is what the transaction sees.
-        """
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -336,10 +299,16 @@ class Service:
         self.operations: dict[str, Operation] = {}
         self.refusals: dict[str, str] = {}
         self.chores: list[Chore] = []
+        self.errands: list[Chore] = []
 
     def chore(self, work: Chore) -> Chore:
         """Register work that any process does each minute: little at once, harmless twice; it tells what it did."""
         self.chores.append(work)
+        return work
+
+    def errand(self, work: Chore) -> Chore:
+        """Register a chore that asks somebody else's server: its transaction begins as one that reads."""
+        self.errands.append(work)
         return work
 
     def refuse(self, reason: str, *names: str) -> None:

@@ -87,6 +87,10 @@ class Joined:
         """As the outer transaction."""
         self._outer.rest()
 
+    def settle(self) -> None:
+        """Raises RuntimeError: what another began is not committed before that one ends."""
+        raise RuntimeError("a transaction within another is not committed by itself")
+
     def changed(self, *topics: str) -> None:
         """As the outer transaction."""
         self._outer.changed(*topics)

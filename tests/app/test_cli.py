@@ -34,6 +34,7 @@ from bailiwick.directory import (
 )
 from bailiwick.directory.entities import AccessKey, record
 from bailiwick.directory.organizations import Node, Organization
+from bailiwick.services.kms import tables as kms_tables
 from bailiwick.store import Store
 
 Command = Callable[..., tuple[int, str, str]]
@@ -298,6 +299,23 @@ def test_doctor_reminds_who_keeps_using_root(run_it: Command, data: Path) -> Non
     status, out, _ = run_it("doctor")
     assert status == 0
     assert any(line.strip().startswith("care") and "administrator user" in line for line in out.splitlines())
+
+
+def test_doctor_tells_of_what_is_the_matter_outside(run_it: Command, data: Path) -> None:
+    key = {"arn": "arn", "account": "111122223333", "region": "us-east-1", "store": "cks-2", "cluster": "cluster-x"}
+    place = {"account": "111122223333", "region": "us-east-1", "kind": "EXTERNAL_KEY_STORE", "secret": b""}
+    with closing(Store(data)) as store, store.transaction(write=True) as transaction:
+        for number, failed in enumerate((True, True, False)):
+            values = {"id": str(number), "state": "DELETED", "failed": failed, "since": 0}
+            transaction.run(kms_tables.left.insert().values(**key, **values))
+        for name, state, error in (("a", "FAILED", "XKS_PROXY_NOT_REACHABLE"), ("b", "CONNECTED", None)):
+            values = {"id": f"cks-{name}", "name": name, "state": state, "error": error, "created": 0}
+            transaction.run(kms_tables.store.insert().values(**place, **values))
+    status, out, _ = run_it("doctor")
+    assert status == 0
+    first, second = (line.split(None, 1)[1] for line in out.splitlines() if line.strip().startswith("care"))
+    assert "cks-a (a) has FAILED: XKS_PROXY_NOT_REACHABLE" in first
+    assert "2 keys are left in cluster-x" in second
 
 
 def test_doctor_without_a_deployment(run_it: Command, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bailiwick import services
 from bailiwick.app import environment, happenings
 from bailiwick.app.audit import Trail
 from bailiwick.app.happenings import Happenings
@@ -156,4 +158,23 @@ def test_a_chore_of_a_world_has_records(tmp_path: Path, monkeypatch: pytest.Monk
     with closing(made.world) as world:
         world.do(fails)
         world.do(works)
+    assert [record["eventName"] for record in records_in(tmp_path / "audit")] == ["DeleteKey"]
+
+
+def test_an_errand_begins_as_one_that_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_CHORES_PAUSE", 0.01)
+    begun: list[bool] = []
+    over = threading.Event()
+
+    def asks(transaction: Any, environment: Any, now: float) -> list[Happened]:
+        begun.append(transaction.write)
+        transaction.begin_writing()
+        over.set()
+        return [DELETED] if len(begun) == 1 else []
+
+    monkeypatch.setattr(services, "errands", lambda transaction: (asks,))
+    made = environment.in_memory(Settings(ephemeral=True, audit=tmp_path / "audit"))
+    with closing(made.world):
+        assert over.wait(20)
+    assert not any(begun)
     assert [record["eventName"] for record in records_in(tmp_path / "audit")] == ["DeleteKey"]

@@ -51,6 +51,17 @@ def test_a_key_works_in_the_token_and_does_not_leave_it() -> None:
 
 
 @softhsm.needed
+def test_a_key_that_somebody_else_destroyed_is_gone() -> None:
+    mine, theirs, key = token(), token(), os.urandom(32)
+    mine.make(key, "bailiwick test")
+    for each in (mine, theirs):
+        assert each.open(key, each.seal(key, b"text", b"bound"), b"bound") == b"text"
+    theirs.destroy(key)
+    mine.destroy(key)
+    assert not mine.holds(key)
+
+
+@softhsm.needed
 def test_a_session_that_is_gone_is_opened_again() -> None:
     mine, key = token(), os.urandom(32)
     mine.make(key, "bailiwick test")

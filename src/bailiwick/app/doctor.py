@@ -15,9 +15,10 @@ from enum import Enum
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 
+from bailiwick.api import Transaction
 from bailiwick.app import custody, home, keyring, opening
 from bailiwick.app.settings import ROOT_KEY_VARIABLE, UNSEAL_VARIABLE, Settings, data_folder
 from bailiwick.app.welcome import reminder
@@ -188,10 +189,26 @@ def _deployment(place: Path | str, ring: KeyRing | None) -> Iterator[Finding]:
             told = reminder(transaction, deployment.account_id, is_new=False)
             if told:
                 yield Finding(State.CARE, "root user", told.replace("\n", " "))
+            yield from _key_stores(transaction)
     except keyring.RootKeyError as error:
         yield Finding(State.BROKEN, "key ring", str(error))
     except StoreError as error:
         yield Finding(State.BROKEN, "database", str(error))
+
+
+def _key_stores(transaction: Transaction) -> Iterator[Finding]:
+    """Custom key stores that could not be connected, and keys that tokens did not destroy."""
+    from bailiwick.services.kms import tables  # all of KMS comes with it
+
+    failed = select(tables.store).where(tables.store.c.state == "FAILED").order_by(tables.store.c.id)
+    for row in transaction.all(failed):
+        mend = "mend it, then disconnect and connect the store"
+        yield Finding(State.CARE, "custom key store", f"{row.id} ({row.name}) has FAILED: {row.error}; {mend}")
+    column = tables.left.c
+    left = select(column.cluster, func.count().label("keys")).where(column.failed).group_by(column.cluster)
+    for row in transaction.all(left.order_by(column.cluster)):
+        text = f"{row.keys} keys are left in {row.cluster}, which did not destroy them; the server's log says why"
+        yield Finding(State.CARE, "HSM", text)
 
 
 def _port(settings: Settings) -> Iterator[Finding]:

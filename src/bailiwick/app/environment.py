@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
 
 from bailiwick import services
-from bailiwick.api import Chore
+from bailiwick.api import Chore, Transaction
 from bailiwick.app import company, home, issuer, outward, rotation, throttling
 from bailiwick.app.audit import Trail
 from bailiwick.app.edge import Edge, Own
@@ -181,19 +181,21 @@ class World:
 
     def _do_chores(self) -> None:
         while not self._ended.wait(_CHORES_PAUSE):
-            for chore in (web_sessions.sweep, guesses.sweep, *self._chores()):
+            for chore in (web_sessions.sweep, guesses.sweep, *self._found(services.chores)):
                 self.do(chore)
+            for errand in self._found(services.errands):
+                self.do(errand, writes=False)
             if self._happenings is not None:
                 try:
                     self._happenings.tell_what_is_left(self.environment.now())
                 except StoreError as error:
                     log.warning("what happened is told later", reason=str(error))
 
-    def do(self, chore: Chore) -> None:
+    def do(self, chore: Chore, *, writes: bool = True) -> None:
         """A chore, if it can be done now, with its records; the others must be done all the same."""
         kept: list[Kept] = []
         try:
-            with self.store.transaction(write=True) as transaction:
+            with self.store.transaction(write=writes) as transaction:
                 now = self.environment.now()
                 happened = chore(transaction, self.environment, now)
                 if self._happenings is not None:
@@ -205,10 +207,10 @@ class World:
         except Exception as error:
             log.error("a chore failed", chore=chore.__name__, exc_info=error)
 
-    def _chores(self) -> tuple[Chore, ...]:
+    def _found(self, those: Callable[[Transaction], tuple[Chore, ...]]) -> tuple[Chore, ...]:
         try:
             with self.store.transaction() as reading:
-                return services.chores(reading)
+                return those(reading)
         except StoreError as error:
             log.warning("chores are put off", reason=str(error))
             return ()

@@ -10,6 +10,7 @@ import threading
 import tomllib
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,15 +137,21 @@ class Pkcs11Token(Sessions):
     def destroy(self, key: bytes) -> None:
         """Destroy the key with this id, if there is one. Raises HsmUnavailable, after a few seconds at the latest.
 
-        Who asks for it writes to the database meanwhile, and everybody would wait. It may be done later after all.
+        Who asks for it has other keys to destroy, of other tokens. It may be done later after all.
         """
+        from pkcs11 import NoSuchKey
+
         done: Future[None] = Future()
+
+        def destroyed(session: Any) -> None:
+            self._keys.pop(key, None)  # another process may have destroyed what it means
+            with suppress(NoSuchKey):
+                self._key(session, key).destroy()
+            self._keys.pop(key, None)
 
         def work() -> None:
             try:
-                if self.holds(key):
-                    self.do(lambda session: self._key(session, key).destroy())
-                    self._keys.pop(key, None)
+                self.do(destroyed)
                 done.set_result(None)
             except BaseException as error:
                 done.set_exception(error)

@@ -27,7 +27,7 @@ def load(name: str) -> Service:
 _SWEPT = {
     "ec2": ("ec2_instance",),
     "hosts": ("ec2_host_nonce", "ec2_join_token"),
-    "kms": ("kms_key", "kms_family"),
+    "kms": ("kms_key", "kms_family", "kms_left"),
     "signin": ("signin_login",),
     "sso-admin": ("sso_task",),
     "sso-oidc": ("sso_device", "sso_spent", "sso_sign_in"),
@@ -38,12 +38,20 @@ _SWEPT = {
 
 def chores(transaction: Transaction) -> tuple[Chore, ...]:
     """The chores of all services that may have something to do."""
-    return tuple(
-        chore
+    return tuple(chore for service in _busy(transaction) for chore in service.chores)
+
+
+def errands(transaction: Transaction) -> tuple[Chore, ...]:
+    """Their chores that ask somebody else's server."""
+    return tuple(errand for service in _busy(transaction) for errand in service.errands)
+
+
+def _busy(transaction: Transaction) -> list[Service]:
+    return [
+        load(name)
         for name, names in _SWEPT.items()
         if any(transaction.one(select(literal(1)).select_from(table(each)).limit(1)) for each in names)
-        for chore in load(name).chores
-    )
+    ]
 
 
 LATER = tuple(Later(name, load) for name in NAMES)

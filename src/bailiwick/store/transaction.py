@@ -108,6 +108,11 @@ class Transaction:
             finally:
                 self._store.release(connection)
 
+    def settle(self) -> None:
+        """Commit what was written, and go on as one that reads, as if this block had ended and another begun."""
+        self.__exit__(None, None, None)
+        self.write = False
+
     def changed(self, *topics: str) -> None:
         """Have every cache of every process forget, at commit, what depends on these topics."""
         assert self.write, "a read transaction changes nothing"

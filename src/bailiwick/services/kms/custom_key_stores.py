@@ -92,7 +92,7 @@ def connect_custom_key_store(
         raise _wrong_state(store, "it has to be disconnected first")
     error = (_trouble if store.kind == AWS_CLOUDHSM else xks_stores.trouble)(call, store)
     call.transaction.begin_writing()
-    _named(call, store.id)
+    _check_same(call, store)
     stores.change(call, store.id, state=CONNECTED if error is None else FAILED, error=error)
     return shapes.ConnectCustomKeyStoreResponse()
 
@@ -114,7 +114,7 @@ def delete_custom_key_store(
 ) -> shapes.DeleteCustomKeyStoreResponse:
     store = _named(call, request.CustomKeyStoreId)
     _check_disconnected(store)
-    if key_stores.count(call.transaction, store.id):
+    if key_stores.has_keys(call.transaction, store.id):
         raise CustomKeyStoreHasCMKsException(f"There are keys in the custom key store {store.id}.")
     call.transaction.run(delete(tables.store).where(tables.store.c.id == store.id))
     call.transaction.changed(stores.topic(store.id))
@@ -134,9 +134,11 @@ def update_custom_key_store(
         _check_disconnected(store)
     values = (_changed_token if store.kind == AWS_CLOUDHSM else xks_stores.changed)(call, request, store)
     call.transaction.begin_writing()
-    _named(call, store.id)
+    _check_same(call, store)
     if store.kind == EXTERNAL_KEY_STORE:
         xks_stores.check_unused(call, values, store)
+    if "cluster" in values:
+        _check_place(call, values)
     if request.NewCustomKeyStoreName not in (None, store.name):
         _check_name(call, request.NewCustomKeyStoreName or "")
         values["name"] = request.NewCustomKeyStoreName
@@ -210,13 +212,11 @@ def _changed_token(call: Call, request: shapes.UpdateCustomKeyStoreRequest, stor
         values["secret"] = request.KeyStorePassword
     cluster = request.CloudHsmClusterId
     if cluster is not None and cluster != store.cluster:
+        held = key_stores.materials(call.transaction, store.id)
         token = _token(call, cluster)
         _check_token(token, store.anchor or "", cluster)
-        held = key_stores.materials(call.transaction, store.id)
-        if not all(token.holds(bytes.fromhex(each)) for each in held):
-            raise CloudHsmClusterNotRelatedException(f"{cluster} does not have the keys of {store.cluster}.")
+        _check_holds(token, held, cluster)
         values["cluster"] = cluster
-        _check_place(call, values)
     return values
 
 
@@ -235,6 +235,15 @@ def _check_token(token: Token, anchor: str, cluster: str) -> None:
         raise CloudHsmClusterNotActiveException(f"The HSM {cluster} cannot be asked.") from None
     if not token.trusts(anchor):
         raise IncorrectTrustAnchorException("The trust anchor certificate is not that of the HSM.")
+
+
+def _check_holds(token: Token, keys: list[str], cluster: str) -> None:
+    try:
+        holds_all = all(token.holds(bytes.fromhex(each)) for each in keys)
+    except HsmUnavailable:
+        raise CloudHsmClusterNotActiveException(f"The HSM {cluster} cannot be asked.") from None
+    if not holds_all:
+        raise CloudHsmClusterNotRelatedException(f"{cluster} does not have the keys of the custom key store.")
 
 
 def _trouble(call: Call, store: KeyStore) -> str | None:
@@ -279,6 +288,13 @@ def _check_place(call: Call, values: dict[str, Any]) -> None:
     column = tables.store.c
     if call.transaction.one(select(column.id).where(column.cluster == values["cluster"])) is not None:
         raise CloudHsmClusterInUseException(f"The HSM {values['cluster']} is in a custom key store already.")
+
+
+def _check_same(call: Call, store: KeyStore) -> None:
+    """See that what was learned outside is still about this store, before it is written."""
+    held = _named(call, store.id)
+    if held != store:
+        raise _wrong_state(held, "it has been changed meanwhile")
 
 
 def _check_disconnected(store: KeyStore) -> None:

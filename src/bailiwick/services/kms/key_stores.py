@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from sqlalchemy import Row, select
 
-from bailiwick.api import Call, Environment, Transaction, ValidationError
+from bailiwick.api import Call, Transaction, ValidationError
 from bailiwick.core.errors import HsmUnavailable
-from bailiwick.services.kms import shapes, specs, stores, tables, xks_stores
+from bailiwick.services.kms import leftovers, shapes, specs, stores, tables, xks_stores
 from bailiwick.services.kms.records import AWS_CLOUDHSM, AWS_KMS, EXTERNAL, EXTERNAL_KEY_STORE, Key
 from bailiwick.services.kms.shapes import (
     CloudHsmClusterInvalidConfigurationException,
     CustomKeyStoreInvalidStateException,
     CustomKeyStoreNotFoundException,
+    DependencyTimeoutException,
     UnsupportedOperationException,
     XksKeyAlreadyInUseException,
 )
@@ -69,64 +67,42 @@ def home_of(call: Call, request: shapes.CreateKeyRequest) -> KeyStore | None:
     return store
 
 
-@contextmanager
-def made(call: Call, store: KeyStore | None, arn: str, material: str) -> Iterator[None]:
-    """Write a key in this block that has been made in its token, if it belongs there.
+def make(call: Call, store: KeyStore, arn: str, material: str) -> None:
+    """Make a key in the token of its store; `take_in` has it be a KMS key's. Nobody else waits for the token.
 
-    What fails in the block is taken back there; what fails later, at the commit, leaves a key that nobody uses.
+    Raises CloudHsmClusterInvalidConfigurationException.
     """
-    if store is None or store.kind != AWS_CLOUDHSM:
-        yield
-        return
-    call.transaction.rest()  # everybody would wait for the token
     token = call.environment.hsms.get(store.cluster or "")
     try:
         if token is None:
             raise HsmUnavailable(f"{store.cluster} is not configured")
+        leftovers.announce(call, store, arn, material)
         token.make(bytes.fromhex(material), f"bailiwick {arn}")
     except HsmUnavailable as error:
         log.error("an HSM cannot be asked for a new key", key=arn, reason=str(error))
         raise CloudHsmClusterInvalidConfigurationException(
             f"The HSM of the custom key store {store.id} cannot be asked."
         ) from None
-    try:
-        yield
-    except BaseException:
-        try:
-            token.destroy(bytes.fromhex(material))
-        except HsmUnavailable as error:
-            log.error("the key in the HSM is left", key=arn, cka_id=material, reason=str(error))
-        raise
 
 
-def take_in(call: Call, store: KeyStore, arn: str, xks_key: str | None) -> None:
+def take_in(call: Call, store: KeyStore, arn: str, material: str, xks_key: str | None) -> None:
     """See that its store still takes a key, in the transaction that writes it."""
     held = stores.load(call.transaction, call.environment, store.id)
-    if held is None or not held.connected:
+    if held is None or not held.connected or held.cluster != store.cluster:
         raise CustomKeyStoreInvalidStateException(f"The custom key store {store.id} is not connected.")
     if xks_key is not None:
         _check_unused(call.transaction, store, xks_key, but=arn)
+    elif not leftovers.take(call.transaction, material):
+        raise DependencyTimeoutException(f"The HSM of the custom key store {store.id} took too long.")
 
 
-def let_go(transaction: Transaction, environment: Environment, row: Row[Any]) -> dict[str, str]:
-    """Destroy in its token what a key was that has been deleted. Where that fails, the log says what is left.
-
-    Returns what the audit trail tells of it.
-    """
-    if row.origin != AWS_CLOUDHSM or row.store is None:
-        return {}
-    status, store = "SUCCESS", stores.load(transaction, environment, row.store)
-    token = environment.hsms.get((store.cluster if store else None) or "")
-    try:
-        if token is None:
-            raise HsmUnavailable("it is not configured")
-        token.destroy(bytes.fromhex(row.material))
-    except HsmUnavailable as error:
-        log.error("the key in the HSM is left", key=row.arn, cka_id=row.material, reason=str(error))
-        status = "FAILURE"
-    told = [{"backingKeyId": row.material, "deletionStatus": status}]
-    found = {"customKeyStoreId": row.store, "clusterId": (store.cluster if store else None) or ""}
-    return {**found, "backingKeysDeletionStatus": json.dumps(told, separators=(",", ":"))}
+def let_go(transaction: Transaction, row: Row[Any], now: float) -> bool:
+    """Have the token of a key destroy it, if it is in one, once this transaction has deleted the KMS key."""
+    if row.origin != AWS_CLOUDHSM:
+        return False
+    store = transaction.one(select(tables.store.c.cluster).where(tables.store.c.id == row.store))
+    leftovers.leave(transaction, row, store.cluster if store else "", now)
+    return True
 
 
 def metadata(key: Key) -> dict[str, Any]:
@@ -139,9 +115,9 @@ def metadata(key: Key) -> dict[str, Any]:
     return found
 
 
-def count(transaction: Transaction, store_id: str) -> int:
-    """How many keys are in a store, those that wait for their deletion included."""
-    return len(transaction.all(select(tables.key.c.arn).where(tables.key.c.store == store_id).limit(1)))
+def has_keys(transaction: Transaction, store_id: str) -> bool:
+    """Whether there are keys in a store, those that wait for their deletion included."""
+    return transaction.one(select(tables.key.c.arn).where(tables.key.c.store == store_id).limit(1)) is not None
 
 
 def materials(transaction: Transaction, store_id: str) -> list[str]:

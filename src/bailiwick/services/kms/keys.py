@@ -119,14 +119,16 @@ def create_key(call: Call, request: shapes.CreateKeyRequest, record: None) -> sh
     entropy, imported = call.environment.entropy, request.Origin == EXTERNAL
     # What can take long is done before the transaction is opened.
     home = key_stores.home_of(call, request)
-    in_token = home is not None and home.kind == AWS_CLOUDHSM
-    made = None if imported or in_token else material.generate(spec, entropy)
+    token = home if home is not None and home.kind == AWS_CLOUDHSM else None
+    made = None if imported or token else material.generate(spec, entropy)
     key_id = f"mrk-{entropy(16).hex()}" if request.MultiRegion else str(uuid.UUID(bytes=entropy(16), version=4))
     arn = f"arn:{call.partition}:kms:{call.region}:{call.account}:key/{key_id}"
     material_id = "" if imported else entropy(32).hex()
-    with key_stores.made(call, home, arn, material_id):
-        call.transaction.begin_writing()
-        _write(call, request, _New(arn, spec, usage, home, material_id, made))
+    if token is not None:
+        _check(call, request, arn)  # or the token would make a key for nothing
+        key_stores.make(call, token, arn, material_id)
+    call.transaction.begin_writing()
+    _write(call, request, _New(arn, spec, usage, home, material_id, made))
     return shapes.CreateKeyResponse(KeyMetadata=metadata(call.transaction, _reloaded(call, arn)))
 
 
@@ -144,10 +146,16 @@ class _New(NamedTuple):
         return f"_New({self.arn})"
 
 
+def _check(call: Call, request: shapes.CreateKeyRequest, arn: str) -> tuple[str, dict[str, str]]:
+    """The policy of a new key, and whom it names; or what `_write` refuses."""
+    policy = request.Policy or policies.default(call)
+    tags.check(request.Tags)
+    return policy, policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+
+
 def _write(call: Call, request: shapes.CreateKeyRequest, new: _New) -> None:
-    arn, home = new.arn, new.home
-    policy, created = request.Policy or policies.default(call), round(call.now, 3)
-    pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+    arn, home, created = new.arn, new.home, round(call.now, 3)
+    policy, pins = _check(call, request, arn)
     call.transaction.run(
         insert(tables.key).values(
             arn=arn,
@@ -180,7 +188,7 @@ def _write(call: Call, request: shapes.CreateKeyRequest, new: _New) -> None:
     tags.put(call.transaction, arn, request.Tags)
     call.transaction.changed(records.topic(arn))
     if home is not None:
-        key_stores.take_in(call, home, arn, request.XksKeyId)
+        key_stores.take_in(call, home, arn, new.material_id, request.XksKeyId)
 
 
 @kms.operation("DescribeKey", on=key_or_alias_named, quick=makes_no_key)
@@ -304,12 +312,13 @@ def delete_what_is_due(transaction: Transaction, environment: Environment, now: 
         for table in (tables.alias, tables.grant, tables.tag, tables.last_use, tables.material):
             transaction.run(delete(table).where(table.c.key_arn == row.arn))
         transaction.run(delete(tables.key).where(column.arn == row.arn))
-        left = key_stores.let_go(transaction, environment, row)
+        is_told_later = key_stores.let_go(transaction, row, now)
         transaction.changed(records.topic(row.arn), *(records.alias_topic(alias.arn) for alias in aliases))
         if row.primary_region is not None:
             families.left(transaction, environment, row.account, row.id, row.region)
             multi_region.replica_is_gone(transaction, row.account, row.id, now)
-        happened.append(records.happened("DeleteKey", row)._replace(additional=left))
+        if not is_told_later:
+            happened.append(records.happened("DeleteKey", row))
     return happened
 
 

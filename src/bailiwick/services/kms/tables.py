@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from bailiwick.store.schema import metadata, string
 
@@ -116,6 +116,22 @@ store = Table(
     Column("secret", LargeBinary, nullable=False),  # sealed: the password of the token, or the proxy's secret key
     Column("created", Float, nullable=False),
     UniqueConstraint("account", "region", "name"),
+)
+
+# Keys in tokens that are no KMS key's, not yet or no more: leftovers.py.
+left = Table(
+    "kms_left",
+    metadata,
+    Column("id", string(64), primary_key=True),  # its CKA_ID, in hexadecimal
+    Column("arn", string(256), nullable=False),  # of the KMS key that it was made for
+    Column("account", string(12), nullable=False),
+    Column("region", string(32), nullable=False),
+    Column("store", string(64), nullable=False),
+    Column("cluster", string(32), nullable=False),  # the name of the token
+    Column("state", string(16), nullable=False),
+    Column("failed", Boolean, nullable=False),  # whether its token would not destroy it
+    Column("since", Float, nullable=False),  # when the state began, or its destruction was last tried
+    Index("kms_left_cluster", "cluster", "since"),
 )
 
 # When a key was last used, as GetKeyLastUsage tells it.

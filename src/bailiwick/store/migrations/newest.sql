@@ -596,6 +596,19 @@ CREATE TABLE kms_last_use (
 	CONSTRAINT kms_last_use_pk PRIMARY KEY (key_arn)
 );
 
+CREATE TABLE kms_left (
+	id VARCHAR(64) NOT NULL, 
+	arn VARCHAR(256) NOT NULL, 
+	account VARCHAR(12) NOT NULL, 
+	region VARCHAR(32) NOT NULL, 
+	store VARCHAR(64) NOT NULL, 
+	cluster VARCHAR(32) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	failed BOOLEAN NOT NULL, 
+	since FLOAT NOT NULL, 
+	CONSTRAINT kms_left_pk PRIMARY KEY (id)
+);
+
 CREATE TABLE "kms_material" (
 	key_arn VARCHAR(256) NOT NULL, 
 	id VARCHAR(64) NOT NULL, 
@@ -1004,6 +1017,8 @@ CREATE INDEX kms_key_rotation_due ON kms_key (rotation_due);
 
 CREATE INDEX kms_key_store ON kms_key (store, xks_key);
 
+CREATE INDEX kms_left_cluster ON kms_left (cluster, since);
+
 CREATE INDEX kms_material_expires ON kms_material (expires);
 
 CREATE INDEX kms_outbox_due ON kms_outbox (due);
@@ -1048,4 +1063,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0028')
+INSERT INTO alembic_version (version_num) VALUES ('0029')
