@@ -15,6 +15,7 @@ from bailiwick.core.attempts import Attempts
 from bailiwick.core.formats import Session, SessionKind
 from bailiwick.core.happened import Happened
 from bailiwick.core.message import Request
+from bailiwick.core.noted import Noted
 from bailiwick.core.peers import Peers
 from bailiwick.core.policy.layer import Layer
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
@@ -191,7 +192,7 @@ class Environment(msgspec.Struct, frozen=True):
     issuers: Issuers | None = None
     people: People | None = None
     saml_weak_signatures: bool = False
-    key_uses: dict[str, tuple[str, float, str]] = msgspec.field(default_factory=dict)
+    key_uses: Noted[str, str] = msgspec.field(default_factory=Noted)
     rates: Rates | None = None
     hsms: Mapping[str, Token] = {}
     key_proxies: KeyProxies | None = None

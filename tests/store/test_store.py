@@ -15,9 +15,9 @@ from sqlalchemy.pool import NullPool
 import bailiwick.trail.tables  # noqa: F401  (each declares its tables)
 from bailiwick.directory import tables
 from bailiwick.services import ALL  # noqa: F401  (declares every table)
-from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings
+from bailiwick.store import Duplicate, NewerDatabase, Store, StoreUnavailable, migrate, settings, waiting
 from bailiwick.store.schema import change, metadata
-from bailiwick.store.sqlite import FILE
+from bailiwick.store.sqlite import FILE, Folder
 from bailiwick.store.transaction import KEPT_CHANGES, Transaction
 
 KINDS = ["memory", "folder", "postgresql"]
@@ -146,6 +146,34 @@ def test_two_stores_on_one_folder_see_each_other_at_once(tmp_path: Path) -> None
             put(one, "name", str(number), "setting:name")
             assert remembered(two, "name") == str(number)
             assert remembered(one, "name") == str(number)
+
+
+def test_a_thread_that_must_not_wait_sees_a_change_at_once(tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as one, closing(Store(tmp_path)) as two:
+        assert remembered(two, "name") is None
+        put(one, "name", "new", "setting:name")
+        waiting.here.hurried = True
+        try:
+            two.refresh()
+            with pytest.raises(waiting.Waits):  # forgotten, so it has to be read
+                remembered(two, "name")
+        finally:
+            waiting.here.hurried = False
+        assert remembered(two, "name") == "new"
+
+
+def test_it_does_not_wait_for_another_that_looks(tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as store:
+        put(store, "name", "new", "setting:name")
+        backend = store._backend
+        assert isinstance(backend, Folder)
+        waiting.here.hurried = True
+        try:
+            with backend._watch_lock, pytest.raises(waiting.Waits):
+                store.refresh()
+            store.refresh()
+        finally:
+            waiting.here.hurried = False
 
 
 def test_a_change_is_seen_by_every_other_store_in_time(place: Path | str) -> None:

@@ -5,6 +5,7 @@ Each process that serves has one World. On a data folder any number of processes
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -151,16 +152,17 @@ class World:
         ended, pause = False, 0.0
         while not ended:
             ended, pause = self._ended.wait(pause), _USAGE_PAUSE
+            due = math.inf if ended else self.environment.now()
             try:
                 self._guesses.share(self.environment.now())
             except StoreError as error:
                 log.warning("failed guesses are counted by each process for itself", reason=str(error))
             try:
-                self.directory.usage.flush(self.store)
-                if self.environment.key_uses:
+                self.directory.usage.flush(self.store, due)
+                if self.environment.key_uses.uses:
                     from bailiwick.services.kms import last_use
 
-                    last_use.flush(self.store, self.environment)
+                    last_use.flush(self.store, self.environment, due)
             except StoreError as error:
                 log.warning("the last use of keys could not be noted", reason=str(error))
 

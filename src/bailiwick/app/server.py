@@ -27,9 +27,10 @@ _BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-# Seconds. The event loop lets go of the interpreter's lock around every callback, so threads get it soon enough.
-# A thread that waits for longer than this interrupts it; at the usual 5 ms that cost a tenth of a request.
-_SWITCH_INTERVAL = 0.02
+# Seconds after which a thread that waits for the interpreter's lock asks for it. The event loop lets go of the lock
+# around every callback and takes it back before a thread that was woken by that can, so each callback wakes in vain
+# until this has passed: at the usual 5 ms, threads that are needed now and then cost a tenth of every request.
+_SWITCH_INTERVAL = 50e-6
 
 
 # Garbage in cycles is rare on a request's path, so the collector may look seldom (but then what administration

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, exists, insert, select
 
 from bailiwick.api import Transaction
+from bailiwick.core import noted
 from bailiwick.directory.role_tables import last_access
 
 _AT_ONCE = 500
@@ -34,19 +35,12 @@ def of(transaction: Transaction, principal_ids: Sequence[str]) -> Iterator[Use]:
             yield Use(row.principal_id, row.service, row.action, row.time, row.region)
 
 
-def write(transaction: Transaction, uses: Mapping[Key, tuple[float, str]]) -> None:
-    """Keep when (epoch seconds) and for which region each of these was last used."""
-    column = last_access.c
-    earlier = delete(last_access).where(
-        column.principal_id == bindparam("principal"),
-        column.service == bindparam("prefix"),
-        column.action == bindparam("name"),
-    )
-    transaction.run(earlier, [{"principal": p, "prefix": service, "name": name} for p, service, name in uses])
-    transaction.run(
-        insert(last_access),
-        [
-            {"principal_id": principal, "service": service, "action": name, "time": time, "region": region}
-            for (principal, service, name), (time, region) in uses.items()
-        ],
-    )
+def write(transaction: Transaction, uses: Mapping[Key, noted.Use[str]]) -> None:
+    """Keep when and for which region each of these was last used, unless a later use is known."""
+    given = {column: bindparam(f"new_{column.name}", type_=column.type) for column in last_access.c}
+    names = [each.key for each in given.values()]
+    rows = [dict(zip(names, (*key, time, region), strict=True)) for key, (time, region, _) in uses.items()]
+    same = [column == given[column] for column in last_access.primary_key]
+    transaction.run(delete(last_access).where(*same, last_access.c.time < given[last_access.c.time]), rows)
+    absent = select(*given.values()).where(~exists().where(*same))
+    transaction.run(insert(last_access).from_select(list(given), absent), rows)

@@ -39,6 +39,11 @@ def told(error: BaseException | None) -> str:
     return f"{text}: {advice}" if advice else text
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether SQLite would not wait for another connection."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def undone(error: BaseException | None) -> bool:
     """Whether a commit that ended with this error has certainly not happened."""
     return _state(error) in _CERTAIN

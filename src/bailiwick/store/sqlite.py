@@ -79,18 +79,25 @@ class Folder:
         index, now = self._index, time.monotonic()
         if index is not None and index.header() == self._header and now - self._looked < _SECOND_LOOK:
             return
-        waiting.check()
+        # Even a thread that must not wait may look: what it reads was written just now, so it is in memory.
+        hurried = waiting.here.hurried
+        if not self._watch_lock.acquire(blocking=not hurried):
+            raise waiting.Waits
         try:
-            with self._watch_lock:
-                header = index.header() if index is not None else b""  # before the look, so that it is not too new
-                version = self._watch.execute("PRAGMA data_version").fetchone()[0]
-                if version != self._version:
-                    self._position.advance(self._changes(), cache)
-                    self._version = version
-                self._header, self._looked = header, now
-                self.looks.observe(time.monotonic() - now)
+            header = index.header() if index is not None else b""  # before the look, so that it is not too new
+            self._watch.execute(f"PRAGMA busy_timeout = {0 if hurried else _BUSY_MILLISECONDS}")
+            version = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._position.advance(self._changes(), cache)
+                self._version = version
+            self._header, self._looked = header, now
+            self.looks.observe(time.monotonic() - now)
         except sqlite3.Error as error:
+            if hurried and reasons.is_busy(error):
+                raise waiting.Waits from None
             raise StoreUnavailable(reasons.told(error)) from error
+        finally:
+            self._watch_lock.release()
 
     @property
     def silent(self) -> float:

@@ -1,7 +1,8 @@
 """Where the database is not waited for: on an event loop, which has everybody else to answer as well.
 
-What is answered there needs nothing but memory. Where something is not in memory after all, the work ends with
-Waits, having done nothing, and is begun again in a thread, which may wait.
+What is answered there needs nothing but memory, and at most a look at what was just committed (sqlite.py).
+Where something is not in memory after all, the work ends with Waits, having done nothing, and is begun again in a
+thread, which may wait.
 
 Somebody else's server is waited for in threads that do nothing else: what needs one and was begun elsewhere ends
 with Leaves, and is begun again there.

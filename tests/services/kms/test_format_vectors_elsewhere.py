@@ -20,6 +20,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from bailiwick.core.noted import Noted
 from bailiwick.services.kms import backing
 from bailiwick.services.kms.ciphertext import Ciphers, Origin, Sealing
 from bailiwick.services.kms.external import DECRYPT, ENCRYPT, Work
@@ -79,7 +80,7 @@ class Proxy:
             materials={held["materialId"]: bytes.fromhex(held["material"])},
         )
         self._call: Any = SimpleNamespace(
-            environment=SimpleNamespace(noise=lambda size: next(random), key_uses={}),
+            environment=SimpleNamespace(noise=lambda size: next(random), key_uses=Noted()),
             operation=ENCRYPT,
             now=0.0,
             request_id="r",

@@ -29,7 +29,7 @@ def test_the_last_use_is_told_before_and_after_it_is_written(world: World, kms: 
         told = kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]
         assert (told["Operation"], told["KmsRequestId"]) == ("Decrypt", answer["ResponseMetadata"]["RequestId"])
         last_use.flush(world.store, world.environment)
-        assert world.environment.key_uses == {}
+        assert world.environment.key_uses.uses == {}
         assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] == "Decrypt"
 
 
@@ -37,20 +37,20 @@ def test_what_is_no_use(world: World, kms: Any, key: str) -> None:
     refusal(kms.encrypt, KeyId=key, Plaintext=b"x", DryRun=True)
     refusal(kms.sign, KeyId=key, Message=b"x", SigningAlgorithm="ECDSA_SHA_256")
     kms.describe_key(KeyId=key)
-    assert world.environment.key_uses == {}
+    assert world.environment.key_uses.uses == {}
 
 
 def test_an_older_use_never_overwrites_a_newer(world: World, kms: Any, key: str) -> None:
-    uses = world.environment.key_uses
-    for use in (("Encrypt", 2000.0, "b"), ("Decrypt", 1000.0, "a")):
+    uses = world.environment.key_uses.uses
+    for use in ((2000.0, "Encrypt", "b"), (1000.0, "Decrypt", "a")):
         uses[key] = use
         last_use.flush(world.store, world.environment)
     assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["KmsRequestId"] == "b"
 
 
 def test_what_could_not_be_written_is_kept(world: World, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    uses = world.environment.key_uses
-    uses[key] = ("Encrypt", 1.0, "a")
+    uses = world.environment.key_uses.uses
+    uses[key] = (1.0, "Encrypt", "a")
 
     def fail(*_: object) -> None:
         raise StoreError("no")
@@ -58,14 +58,14 @@ def test_what_could_not_be_written_is_kept(world: World, key: str, monkeypatch: 
     monkeypatch.setattr(last_use, "_write", fail)
     with pytest.raises(StoreError):
         last_use.flush(world.store, world.environment)
-    assert uses == {key: ("Encrypt", 1.0, "a")}
+    assert uses == {key: (1.0, "Encrypt", "a")}
 
 
 def test_both_keys_of_a_re_encryption_are_used(world: World, kms: Any, key: str) -> None:
     other = kms.create_key()["KeyMetadata"]["Arn"]
     kms.re_encrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"], DestinationKeyId=other)
-    assert {use[0] for use in world.environment.key_uses.values()} == {"ReEncrypt"}
-    assert set(world.environment.key_uses) == {key, other}
+    assert {use[1] for use in world.environment.key_uses.uses.values()} == {"ReEncrypt"}
+    assert set(world.environment.key_uses.uses) == {key, other}
 
 
 def test_an_older_deployment_says_since_when_it_knows(world: World, kms: Any, key: str) -> None:
@@ -86,7 +86,7 @@ def test_a_policy_may_ask_for_how_long_a_key_was_not_used(world: World, kms: Any
     user = world.client("kms", world.keys_of("u"))
     assert refusal(user.disable_key, KeyId=key)[0] == "AccessDeniedException"
     for days, allowed in ((89.9, False), (90.1, True)):
-        world.environment.key_uses[key] = ("Encrypt", world.now() - days * 86400, "r")
+        world.environment.key_uses.uses[key] = (world.now() - days * 86400, "Encrypt", "r")
         if allowed:
             user.disable_key(KeyId=key)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from bailiwick.services.kms import shapes, tables
 from bailiwick.services.kms.records import Key
 from bailiwick.services.kms.service import kms
 from bailiwick.services.kms.targets import key_named
-from bailiwick.store import StoreError, settings
+from bailiwick.store import settings
 
 if TYPE_CHECKING:
     from bailiwick.store import Store
@@ -59,8 +60,9 @@ def _last(call: Call, key: Key) -> tuple[str, float, str] | None:
         select(column.operation, column.time, column.request).where(column.key_arn == key.arn)
     )
     uses = [(row.operation, row.time, row.request)] if row is not None else []
-    if noted := call.environment.key_uses.get(key.arn):
-        uses.append(noted)
+    if noted := call.environment.key_uses.uses.get(key.arn):
+        time, operation, request = noted
+        uses.append((operation, time, request))
     return max(uses, key=lambda use: use[1], default=None)
 
 
@@ -69,24 +71,22 @@ def _since(call: Call, key: Key) -> float:
     return max(key.created, float(settings.get(call.transaction, SINCE) or 0))
 
 
-def flush(store: Store, environment: Environment) -> None:
-    """Write the uses that were noted. Raises store.StoreError, and keeps for the next time what was not written."""
-    noted = environment.key_uses
-    while noted:
-        taken = dict(noted.popitem() for _ in range(min(len(noted), _CHUNK)))
-        try:
-            _write(store, taken)
-        except StoreError:
-            for arn, use in taken.items():
-                noted.setdefault(arn, use)  # unless there is a newer one
-            raise
+def flush(store: Store, environment: Environment, now: float = math.inf) -> None:
+    """Write the uses that are due at `now` (epoch seconds), by default every one. Raises store.StoreError."""
+    with environment.key_uses.due(now) as uses:
+        rows = [
+            {"arn": arn, "op": operation, "at": round(at, 3), "id": request}
+            for arn, (at, operation, request) in sorted(uses.items())
+        ]
+        for start in range(0, len(rows), _CHUNK):
+            _write(store, rows[start : start + _CHUNK])
 
 
-def _write(store: Store, uses: dict[str, tuple[str, float, str]]) -> None:
+def _write(store: Store, rows: list[dict[str, Any]]) -> None:
     column = tables.last_use.c
-    rows = [{"arn": arn, "op": op, "at": round(at, 3), "id": id_} for arn, (op, at, id_) in sorted(uses.items())]
     with store.transaction(write=True) as transaction:
-        known = {row.key_arn for row in transaction.all(select(column.key_arn).where(column.key_arn.in_(uses)))}
+        arns = [row["arn"] for row in rows]
+        known = {row.key_arn for row in transaction.all(select(column.key_arn).where(column.key_arn.in_(arns)))}
         values: dict[str, Any] = {"operation": bindparam("op"), "time": bindparam("at"), "request": bindparam("id")}
         if later := [row for row in rows if row["arn"] in known]:
             newer = (column.key_arn == bindparam("arn")) & (column.time < bindparam("at"))

@@ -56,4 +56,4 @@ def done(call: Call, dry_run: bool | None, *keys: Key) -> None:
     """End a dry run; of a cryptographic operation that has succeeded in earnest, note when its keys were used."""
     check_dry_run(dry_run)
     for key in keys:
-        call.environment.key_uses[key.arn] = (call.operation.name, call.now, call.request_id)
+        call.environment.key_uses.uses[key.arn] = (call.now, call.operation.name, call.request_id)
