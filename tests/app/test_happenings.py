@@ -10,8 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from bailiwick import services
 from bailiwick.app import environment, happenings
@@ -104,6 +105,26 @@ def test_what_the_disk_does_not_take_is_told_once_and_forgotten_later(
     never.set_result(None)
     house.happenings.tell_what_is_left(LATER)
     assert (house.told(), house.kept()) == (["2026-09-21T14:13:20Z"], 0)
+
+
+def test_what_one_is_about_to_tell_the_others_leave_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.happens(dies=True)
+    slow = Happenings(house.store, house.trail)
+    with monkeypatch.context() as patch:
+        patch.setattr(slow, "tell", lambda kept: None)  # it dies
+        slow.tell_what_is_left(LATER)
+    house.happenings.tell_what_is_left(LATER + 1)
+    assert (house.told(), house.kept()) == ([], 1)
+    house.happenings.tell_what_is_left(LATER + happenings._LEFT)
+    assert (house.told(), house.kept()) == (["2026-09-21T14:13:20Z"], 0)
+
+
+def test_what_an_earlier_version_kept_is_told(house: House) -> None:
+    event = msgspec.json.encode(tuple(DELETED)[:7])
+    with house.store.transaction(write=True) as transaction:
+        transaction.run(insert(tables.happened).values(id="x", time=THEN, event=event))
+    house.happenings.tell_what_is_left(LATER)
+    assert house.told() == ["2026-09-21T14:13:20Z"]
 
 
 def test_a_trail_in_trouble_is_given_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

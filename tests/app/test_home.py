@@ -98,7 +98,7 @@ def test_a_rotation_leaves_one_key(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with closing(store), store.transaction(write=True) as transaction:
         access_keys.create(transaction, world, "123456789012", "123456789012", world.now())
-        key = home.rotate_root_key(transaction, world, "123456789012")
+        key, _ = home.rotate_root_key(transaction, world, "123456789012")
         ids = [row.id for row in transaction.all(home.select(home.tables.access_key.c.id))]
     assert ids == [key.access_key_id]
 

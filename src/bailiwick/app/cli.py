@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,9 +40,11 @@ from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.cli_transfer import exports, imports, quota
 from bailiwick.app.cli_unseal import unseal
 from bailiwick.app.home import HomeError
+from bailiwick.app.operated import COMMAND, changes
 from bailiwick.app.settings import TABLE, SettingsError, data_folder, load
 from bailiwick.app.start import fail, failing
 from bailiwick.app.welcome import endpoint
+from bailiwick.core import arn
 from bailiwick.directory import accounts, organizations
 from bailiwick.directory.transfer.export_file import ExportError
 from bailiwick.store import Duplicate
@@ -74,11 +77,26 @@ app.command()(credential_process)
 
 def main() -> None:
     """The whole command line."""
+    COMMAND.set(_named(sys.argv[1:]))
     with failing():
         try:
             app()
         except ExportError as error:
             fail(str(error), 1)
+
+
+def _named(arguments: list[str]) -> str:
+    """The command among the arguments, with the groups that it is in."""
+    words, group = ["bailiwick"], app
+    for word in arguments:
+        inner = next((each.typer_instance for each in group.registered_groups if each.name == word), None)
+        if inner is None:
+            known = any(
+                word in (each.name, getattr(each.callback, "__name__", None)) for each in group.registered_commands
+            )
+            return " ".join([*words, word] if known else words)
+        words, group = [*words, word], inner
+    return " ".join(words)
 
 
 def _with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -169,11 +187,15 @@ def account_create(
     with deployment(config, data) as (found, store):
         path = found.folder / f"{home.ROOT_CREDENTIALS}-{number_of(number)}"
         try:
-            with store.transaction(write=True) as transaction:
+            with changes(found, store) as change:
                 environment = found.deployment.environment(found.ring)
-                key = home.new_account(transaction, environment, number, name)
+                key = home.new_account(change.transaction, environment, number, name)
                 if organization is not None:
-                    home.join_organization(transaction, environment, organization, number)
+                    home.join_organization(change.transaction, environment, organization, number)
+                root_arn = arn.root(environment.partition, number)
+                into = {"organizationId": organization} if organization else {}
+                told = {"accountName": name, "accessKeyId": key.access_key_id, **into}
+                change.tell("organizations", "CreateAccount", root_arn, number, **told)
                 home.write_credentials(path, key, number)
         except Duplicate:
             raise HomeError(f"account {number} exists already; leave --account-id out to get another") from None

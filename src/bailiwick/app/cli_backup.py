@@ -19,6 +19,7 @@ from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
+from bailiwick.app.operated import OURS, changes_in
 from bailiwick.app.settings import Settings, data_folder, load
 from bailiwick.core.seal import KeyRing
 from bailiwick.store import Store
@@ -73,8 +74,11 @@ def restore(
         manifest = backups.unpack(file, folder / home.DATABASE, ring)
         if root_key is not None and not (folder / keyring.FILE).exists():
             write_private(folder / keyring.FILE, root_key.read_bytes())
-        with closing(Store(folder)) as store, store.transaction() as transaction:
+        with closing(Store(folder)) as store, store.transaction(write=True) as transaction:
             keyring.check(transaction, ring)
+            if (found := home.deployment_in(transaction)) is not None:
+                with changes_in(transaction, found) as change:
+                    change.tell(OURS, "RestoreBackup", backupTime=_time(manifest), rootKeyId=manifest.root)
     say(f"restored {_shown(manifest)} to {folder}")
     say(f"start it with `bailiwick serve --data {folder}`; the access keys are those of then")
 
@@ -102,9 +106,12 @@ def told() -> Iterator[None]:
         raise HomeError(f"the database cannot be read: {error}") from None
 
 
+def _time(manifest: Manifest) -> str:
+    return datetime.fromtimestamp(int(manifest.created), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _shown(manifest: Manifest) -> str:
-    made = datetime.fromtimestamp(int(manifest.created), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
-        f"account {manifest.account}, of {made}, {manifest.size} bytes, revision {manifest.revision}, "
+        f"account {manifest.account}, of {_time(manifest)}, {manifest.size} bytes, revision {manifest.revision}, "
         f"Bailiwick {manifest.version}"
     )

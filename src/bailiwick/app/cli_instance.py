@@ -17,6 +17,7 @@ from bailiwick.api import Transaction
 from bailiwick.app.cli_join_lists import crl
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, number, say
 from bailiwick.app.home import Home, HomeError
+from bailiwick.app.operated import changes
 from bailiwick.app.settings import SettingsError
 from bailiwick.directory import accounts, document_keys, instance_profiles, instances, joining
 from bailiwick.directory.instances import Association, Instance
@@ -31,6 +32,7 @@ instance.add_typer(authority, name="authority")
 authority.add_typer(crl, name="crl")
 
 _MOST_USER_DATA = 16384
+_SHOWN = 12  # digits of the hash of a token
 _TAG = re.compile(r"([^=]{1,127})=(.{0,256})", re.DOTALL)
 _SPAN = re.compile(r"([1-9][0-9]{0,6})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -68,11 +70,14 @@ def create_token(
 ) -> None:
     """Make a token and print it: it is shown once. `bailiwick agent join --token-file` takes it."""
     seconds = _span(expires)
-    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        transaction = change.transaction
         account = _account(transaction, found, account_id)
         grants = _grants(transaction, found, account, profile, further, tag, region, zone, vpc, user_data)
         environment = found.deployment.environment(found.ring)
         made = joining.new_token(transaction, environment, account, grants, seconds)
+        told = {"tokenId": joining.hash_of(made)[:_SHOWN], "instanceProfile": profile or "", "expires": expires}
+        change.tell("hosts", "CreateJoinToken", account=account, **told)
     typer.echo(made)
 
 
@@ -82,7 +87,7 @@ def list_tokens(config: Config = None, data: Data = None) -> None:
     with deployment(config, data) as (found, store), store.transaction() as transaction:
         for each in joining.tokens(transaction, found.deployment.environment(found.ring).now()):
             grants = msgspec.json.decode(each.grants, type=Grants)
-            say(f"{each.hash[:12]}  {each.account}  until {_time(each.expires)}  {grants.profile or '-'}")
+            say(f"{each.hash[:_SHOWN]}  {each.account}  until {_time(each.expires)}  {grants.profile or '-'}")
 
 
 @join_token.command("revoke")
@@ -94,9 +99,12 @@ def revoke_token(
     """Let nobody join by a token any more."""
     if not re.fullmatch("[0-9a-f]{8,64}", beginning):
         raise SettingsError("give at least 8 digits of the hash, as `bailiwick instance join-token list` shows it")
-    with deployment(config, data) as (_, store), store.transaction(write=True) as transaction:
-        if not joining.forget_tokens(transaction, beginning):
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        gone = joining.forget_tokens(change.transaction, beginning)
+        if not gone:
             raise HomeError(f"there is no token whose hash begins with {beginning}")
+        for each in gone:
+            change.tell("hosts", "RevokeJoinToken", account=each.account, tokenId=each.hash[:_SHOWN])
     say("revoked")
 
 
@@ -125,12 +133,15 @@ def add_authority(
         raise SettingsError(f"{file} holds no certificate in PEM") from None
     with deployment(config, data) as (found, store):
         try:
-            with store.transaction(write=True) as transaction:
+            with changes(found, store) as change:
+                transaction = change.transaction
                 account = _account(transaction, found, account_id)
                 grants = _grants(transaction, found, account, profile, further, tag, region, zone, vpc, user_data)
                 now = found.deployment.environment(found.ring).now()
                 made = Authority(name, account, now, pem, msgspec.json.encode(grants).decode())
                 joining.add_authority(transaction, made)
+                told = {"authority": name, "instanceProfile": profile or ""}
+                change.tell("hosts", "AddJoinAuthority", account=account, **told)
         except Duplicate:
             raise HomeError(f"there is an authority {name} already") from None
     say(f"hosts with a certificate of {name} may join account {account}")
@@ -148,9 +159,12 @@ def list_authorities(config: Config = None, data: Data = None) -> None:
 @authority.command("remove")
 def remove_authority(name: str, config: Config = None, data: Data = None) -> None:
     """Let nobody join by an authority any more. Hosts that have joined stay."""
-    with deployment(config, data) as (_, store), store.transaction(write=True) as transaction:
-        if not joining.remove_authority(transaction, name):
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        known = next((each for each in joining.authorities(change.transaction) if each.name == name), None)
+        if known is None:
             raise HomeError(f"there is no authority {name}")
+        joining.remove_authority(change.transaction, name)
+        change.tell("hosts", "RemoveJoinAuthority", account=known.account, authority=name)
     say("removed")
 
 
@@ -182,7 +196,7 @@ def associate(
 ) -> None:
     """Give a host an instance profile, in place of the one that it has unless it is a further one."""
 
-    def work(transaction: Transaction, found: Home, host: Instance) -> None:
+    def work(transaction: Transaction, found: Home, host: Instance) -> dict[str, str]:
         known = instance_profiles.find(transaction, host.account, profile)
         if known is None:
             raise HomeError(f"there is no instance profile {profile} in account {host.account}")
@@ -200,8 +214,9 @@ def associate(
             created=environment.now(),
         )
         instances.associate(transaction, made)
+        return {"iamInstanceProfile": made.profile_arn, "associationId": made.id}
 
-    _on_host(instance_id, work, config, data)
+    _on_host(instance_id, "AssociateIamInstanceProfile", work, config, data)
     say(f"{instance_id} has {profile}")
 
 
@@ -219,7 +234,7 @@ def disassociate(
 ) -> None:
     """Take an instance profile from a host. Without --revoke what it was given lives until it expires."""
 
-    def work(transaction: Transaction, found: Home, host: Instance) -> None:
+    def work(transaction: Transaction, found: Home, host: Instance) -> dict[str, str]:
         gone = [
             each
             for each in instances.associations(transaction, host.id)
@@ -231,36 +246,34 @@ def disassociate(
         if revoke:
             now = found.deployment.environment(found.ring).now()
             instances.revoke_credentials(transaction, host.id, now)
+        profile_arn, revoked = gone[0].profile_arn, "true" if revoke else "false"
+        return {"iamInstanceProfile": profile_arn, "associationId": gone[0].id, "credentialsRevoked": revoked}
 
-    _on_host(instance_id, work, config, data)
+    _on_host(instance_id, "DisassociateIamInstanceProfile", work, config, data)
     say("disassociated")
 
 
 @instance.command("revoke-credentials")
 def revoke_credentials(instance_id: InstanceId, config: Config = None, data: Data = None) -> None:
     """Refuse at once what a host was given so far. It gets new credentials when it next asks."""
-    _on_host(
-        instance_id,
-        lambda transaction, found, host: instances.revoke_credentials(
-            transaction, host.id, found.deployment.environment(found.ring).now()
-        ),
-        config,
-        data,
-    )
+
+    def work(transaction: Transaction, found: Home, host: Instance) -> dict[str, str]:
+        instances.revoke_credentials(transaction, host.id, found.deployment.environment(found.ring).now())
+        return {}
+
+    _on_host(instance_id, "RevokeInstanceCredentials", work, config, data)
     say("revoked")
 
 
 @instance.command("revoke")
 def revoke(instance_id: InstanceId, config: Config = None, data: Data = None) -> None:
     """End a host: it gets nothing any more, and what it was given is refused at once."""
-    _on_host(
-        instance_id,
-        lambda transaction, found, host: instances.terminate(
-            transaction, host, found.deployment.environment(found.ring).now()
-        ),
-        config,
-        data,
-    )
+
+    def work(transaction: Transaction, found: Home, host: Instance) -> dict[str, str]:
+        instances.terminate(transaction, host, found.deployment.environment(found.ring).now())
+        return {}
+
+    _on_host(instance_id, "TerminateInstances", work, config, data)
     say(f"{instance_id} is terminated")
 
 
@@ -279,13 +292,19 @@ def agent(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> No
 
 
 def _on_host(
-    instance_id: str, work: Callable[[Transaction, Home, Instance], None], config: Path | None, data: Path | None
+    instance_id: str,
+    name: str,
+    work: Callable[[Transaction, Home, Instance], dict[str, str]],
+    config: Path | None,
+    data: Path | None,
 ) -> None:
-    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
-        host = instances.find(transaction, instance_id)
+    """Do something to a host. `name` is what the audit trail calls it; the work returns what that tells of it."""
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        host = instances.find(change.transaction, instance_id)
         if host is None or not host.is_running:
             raise HomeError(f"there is no host {instance_id}; `bailiwick instance list` shows those that are")
-        work(transaction, found, host)
+        told = work(change.transaction, found, host)
+        change.tell("ec2", name, host.arn(found.deployment.partition), host.account, **told)
 
 
 def _account(transaction: Transaction, found: Home, account_id: str | None) -> str:

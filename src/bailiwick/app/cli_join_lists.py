@@ -13,8 +13,10 @@ from cryptography import x509
 from bailiwick.api import Transaction
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.home import HomeError
+from bailiwick.app.operated import changes
 from bailiwick.app.settings import SettingsError
 from bailiwick.directory import instances, join_lists, joining
+from bailiwick.directory.instances import Instance
 from bailiwick.directory.join_lists import JoinList, ListRefused
 from bailiwick.directory.joining import Authority
 
@@ -41,19 +43,27 @@ def add(
     with file.open("rb") as opened:
         shown = opened.read(join_lists.MOST_BYTES + 1)
     between = _certificates(issuer) if issuer else []
-    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        transaction = change.transaction
         now = found.deployment.environment(found.ring).now()
-        anchors = x509.load_pem_x509_certificates(_authority(transaction, name).certificates.encode())
+        authority = _authority(transaction, name)
+        anchors = x509.load_pem_x509_certificates(authority.certificates.encode())
         try:
             made = join_lists.take(transaction, name, shown, anchors, between, now)
         except ListRefused as refused:
             raise HomeError(f"{file}: {refused}") from None
         ended, left = _ended(transaction, made, now)
+        change.tell("hosts", "AddJoinList", account=authority.account, authority=name, listId=made.id)
+        for each in ended:
+            change.tell("ec2", "TerminateInstances", each.arn(found.deployment.partition), each.account)
     say(_told(made))
     for each in ended:
-        say(f"{each} is terminated: its key is that of a revoked certificate")
+        say(f"{each.id} is terminated: its key is that of a revoked certificate")
     for each in left:
-        say(f"{each} joined with a revoked certificate, and has a key of its own: bailiwick instance revoke {each}")
+        say(
+            f"{each.id} joined with a revoked certificate, and has a key of its own: "
+            f"bailiwick instance revoke {each.id}"
+        )
 
 
 @crl.command("list")
@@ -77,9 +87,11 @@ def remove(
         raise SettingsError(
             f"give at least 8 digits of the id, as `bailiwick instance authority crl list {name}` shows it"
         )
-    with deployment(config, data) as (_, store), store.transaction(write=True) as transaction:
-        if not join_lists.remove(transaction, name, beginning):
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        account = _authority(change.transaction, name).account
+        if not join_lists.remove(change.transaction, name, beginning):
             raise HomeError(f"{name} has no list whose id begins with {beginning}")
+        change.tell("hosts", "RemoveJoinList", account=account, authority=name, listId=beginning)
     say("removed")
 
 
@@ -97,17 +109,17 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         raise SettingsError(f"{path} holds no certificate in PEM") from None
 
 
-def _ended(transaction: Transaction, made: JoinList, now: float) -> tuple[list[str], list[str]]:
+def _ended(transaction: Transaction, made: JoinList, now: float) -> tuple[list[Instance], list[Instance]]:
     """The hosts that are terminated, for their key is a revoked certificate's; and those that stay."""
-    ended: list[str] = []
-    left: list[str] = []
+    ended: list[Instance] = []
+    left: list[Instance] = []
     for instance_id, is_key in join_lists.hosts_on(transaction, made).items():
         host = instances.find(transaction, instance_id)
         if host is None or not host.is_running:
             continue
         if is_key:
             instances.terminate(transaction, host, now)
-        (ended if is_key else left).append(instance_id)
+        (ended if is_key else left).append(host)
     return ended, left
 
 

@@ -16,14 +16,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bailiwick.api import Environment, Transaction
+from bailiwick.api import Environment
 from bailiwick.app import backup as backups
 from bailiwick.app import home, keyring, logs, opening, outward
 from bailiwick.app.cli_backup import RootKeyFile, root_for, told
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
+from bailiwick.app.operated import Change, changes
 from bailiwick.app.settings import SettingsError, data_folder, load
+from bailiwick.core import arn
 from bailiwick.core.errors import SealError
 from bailiwick.core.seal import KeyRing
 from bailiwick.services.kms import offline, regions
@@ -89,8 +91,9 @@ def promote(key: KeyArn, config: Config = None, data: Data = None) -> None:
 
     If that one should come back, its key becomes a replica of this one.
     """
-    with _shared(config, data) as (transaction, environment):
-        regions.take_over(transaction, environment, key)
+    with _shared(config, data) as (change, environment):
+        regions.take_over(change.transaction, environment, key)
+        _tell(change, "UpdatePrimaryRegion", key, "primaryRegion")
     say(f"{key} is the primary now")
 
 
@@ -101,22 +104,30 @@ def forget_replica(
     data: Data = None,
 ) -> None:
     """Take a replica at a peer that is lost for gone, so that its primary can be deleted."""
-    with _shared(config, data) as (transaction, environment):
-        regions.forget(transaction, environment, key)
+    with _shared(config, data) as (change, environment):
+        regions.forget(change.transaction, environment, key)
+        _tell(change, "ForgetReplica", key, "replicaRegion")
     say(f"{key} is taken for gone")
 
 
 @contextmanager
-def _shared(config: Path | None, data: Path | None) -> Iterator[tuple[Transaction, Environment]]:
+def _shared(config: Path | None, data: Path | None) -> Iterator[tuple[Change, Environment]]:
     """A transaction that changes keys that are shared, and what it needs. Raises HomeError for what is refused."""
-    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
+    with deployment(config, data) as (found, store), changes(found, store) as change:
         settings = load({"data": data}, os.environ, config)
         peers = outward.peers(settings, found.deployment.region, threading.Event())
         environment = msgspec.structs.replace(found.deployment.environment(found.ring), peers=peers)
         try:
-            yield transaction, environment
+            yield change, environment
         except regions.Impossible as error:
             raise HomeError(str(error)) from None
+
+
+def _tell(change: Change, name: str, key_arn: str, member: str) -> None:
+    """What was done to a key; the member says in which region it is."""
+    parsed = arn.parse(key_arn)
+    told = {"keyId": parsed.resource.removeprefix("key/"), member: parsed.region}
+    change.tell("kms", name, key_arn, parsed.account, **told)
 
 
 def _opened(place: Path | str, ring: KeyRing, blob: bytes, context: dict[str, str]) -> tuple[str, bytes]:

@@ -18,9 +18,11 @@ from bailiwick.api import Transaction
 from bailiwick.app import home
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
 from bailiwick.app.cli_support import number as number_of
-from bailiwick.app.home import HomeError
+from bailiwick.app.home import Home, HomeError
 from bailiwick.app.login import password_of
+from bailiwick.app.operated import Change, changes
 from bailiwick.app.settings import SettingsError
+from bailiwick.core import arn
 from bailiwick.directory import accounts, mfa, password_policy, passwords, tables, web_sessions
 
 root = typer.Typer(
@@ -38,9 +40,13 @@ def rotate_key(account_id: AccountId = None, config: Config = None, data: Data =
         first = number == found.deployment.account_id
         path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{number_of(number)}")
         written = path.with_name(f"{path.name}.new")
-        with store.transaction(write=True) as transaction:
-            _known(transaction, number)
-            key = home.rotate_root_key(transaction, found.deployment.environment(found.ring), number)
+        with changes(found, store) as change:
+            _known(change.transaction, number)
+            environment = found.deployment.environment(found.ring)
+            key, ended = home.rotate_root_key(change.transaction, environment, number)
+            _tell(change, found, number, "iam", "CreateAccessKey", accessKeyId=key.access_key_id)
+            for each in ended:
+                _tell(change, found, number, "iam", "DeleteAccessKey", accessKeyId=each)
             # Both keys are in a file until the commit has decided which one is right.
             home.write_credentials(written, key, number)
         os.replace(written, path)
@@ -60,13 +66,15 @@ def set_email(
     with deployment(config, data) as (found, store):
         number = account_id or found.deployment.account_id
         columns = tables.account.c
-        with store.transaction(write=True) as transaction:
+        with changes(found, store) as change:
+            transaction = change.transaction
             _known(transaction, number)
             others = select(columns.id).where(func.lower(columns.email) == email.lower(), columns.id != number)
             if transaction.one(others) is not None:
                 raise HomeError(f"{email} is the address of another account's root user")
             transaction.run(update(tables.account).where(columns.id == number).values(email=email))
             transaction.changed(f"account:{number}")
+            _tell(change, found, number, "signin", "EmailUpdated")
     say(f"the root user of account {number} signs in as {email}")
 
 
@@ -87,7 +95,8 @@ def reset_password(
             email = _known(reading, number).email
         password = password_of(password_file, f"the root user of {number}")
         now = time.time()
-        with store.transaction(write=True) as transaction:
+        with changes(found, store) as change:
+            transaction = change.transaction
             broken = password_policy.broken(transaction, number, None, password)
             if broken:
                 raise HomeError("; ".join(broken))
@@ -98,6 +107,7 @@ def reset_password(
             else:
                 passwords.change(transaction, profile, password, now)
             web_sessions.end_all(transaction, number)
+            _tell(change, found, number, "signin", "PasswordUpdated")
     say(f"the root user of account {number} has a new password, and her sessions have ended")
     if not email:
         say("she signs in with an e-mail address, and has none yet: bailiwick root set-email ADDRESS")
@@ -115,16 +125,21 @@ def deactivate_mfa(
     """Take the MFA devices of a root user away, who may have lost them."""
     with deployment(config, data) as (found, store):
         number = account_id or found.deployment.account_id
-        with store.transaction(write=True) as transaction:
-            _known(transaction, number)
-            devices = [
-                each for each in mfa.devices_of(transaction, number) if serial is None or each.serial == serial
-            ]
+        with changes(found, store) as change:
+            _known(change.transaction, number)
+            owned = mfa.devices_of(change.transaction, number)
+            devices = [each for each in owned if serial is None or each.serial == serial]
+            if not devices:
+                raise HomeError(f"the root user of account {number} has no such device")
             for each in devices:
-                mfa.deactivate(transaction, each)
-    if not devices:
-        raise HomeError(f"the root user of account {number} has no such device")
+                mfa.deactivate(change.transaction, each)
+                _tell(change, found, number, "iam", "DeactivateMFADevice", serialNumber=each.serial)
     say("\n".join(f"{each.serial} is hers no more" for each in devices))
+
+
+def _tell(change: Change, found: Home, number: str, service: str, name: str, **details: str) -> None:
+    """What was done to a root user."""
+    change.tell(service, name, arn.root(found.deployment.partition, number), number, **details)
 
 
 def _known(transaction: Transaction, number: str) -> accounts.Account:

@@ -15,10 +15,12 @@ from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.custody import CustodyError, Gathering, Opened
 from bailiwick.app.files import private_folder, write_private
 from bailiwick.app.home import Home, HomeError
+from bailiwick.app.operated import OURS, changes
 from bailiwick.app.settings import data_folder, load
 from bailiwick.core import shamir
 from bailiwick.core.errors import HsmUnavailable, ShareError
 from bailiwick.core.seal import ROOT_KEY_BYTES, KeyRing
+from bailiwick.store import Store
 
 root_key = typer.Typer(help="The root key that everything is sealed under.", no_args_is_help=True)
 
@@ -40,11 +42,12 @@ def show(config: Config = None, data: Data = None) -> None:
 @root_key.command("add")
 def add(config: Config = None, data: Data = None) -> None:
     """Put a new root key beside the old one. Nothing is sealed under it until every server knows it."""
-    with deployment(config, data) as (found, _):
+    with deployment(config, data) as (found, store):
         keys = _keys(found)
         if len(keys) > 1:
             raise HomeError("a new root key is there already; go on with `bailiwick root-key rotate`")
         new = os.urandom(ROOT_KEY_BYTES)
+        _tell(found, store, "AddRootKey", rootKeyId=KeyRing(new).primary)
         _write(found, [*keys, new])
     say(f"added the root key {KeyRing(new).primary} to {_file(found)}: make a copy of the file")
     say("give the file to every other node (servers take it up while they run); then `bailiwick root-key rotate`")
@@ -59,6 +62,7 @@ def rotate(
     """Have everything sealed under the new root key: by the servers that run, or else by this command."""
     with deployment(config, data) as (found, store):
         asked = rotation.ask(store, found.ring, time.time())
+        _tell(found, store, "RotateRootKey", rootKeyId=asked.to)
         if not wait:
             say(_told(asked))
             return
@@ -95,6 +99,7 @@ def drop(config: Config = None, data: Data = None) -> None:
                 f"{left} values are under the old root key still: `bailiwick root-key rotate` seals what opens; "
                 "for what does not open it is kept"
             )
+        _tell(found, store, "DropRootKey", rootKeyId=", ".join(found.ring.roots[1:]))
         if found.held.in_folder:
             keys = keyring.stored(found.folder, found.held) or []
             _write(found, [key for key in keys if KeyRing(key).primary == new])
@@ -109,7 +114,7 @@ def passphrase(config: Config = None, data: Data = None) -> None:
     It is also how a passphrase is changed: then the first line is the old one, and the second the new.
     """
     lines = _lines()
-    with deployment(config, data, _answers(lines)) as (found, _):
+    with deployment(config, data, _answers(lines)) as (found, store):
         keys = _keys(found)
         if lines:
             chosen = lines.pop(0)
@@ -118,7 +123,7 @@ def passphrase(config: Config = None, data: Data = None) -> None:
             if asking.secret("The same again: ") != chosen:
                 raise HomeError("these are two different passphrases")
         with _refusing():
-            _change(found, custody.by_passphrase(keys, chosen, os.urandom), keys)
+            _change(found, store, custody.by_passphrase(keys, chosen, os.urandom), keys, "a passphrase")
     say(f"the root key is locked in {found.folder / custody.FILE}: make a copy of that file")
 
 
@@ -133,14 +138,14 @@ def split(
     data: Data = None,
 ) -> None:
     """Lock the root key under a new key, and give that out in shares. They are shown this once and kept nowhere."""
-    with deployment(config, data, _answers(_lines())) as (found, _), _refusing():
+    with deployment(config, data, _answers(_lines())) as (found, store), _refusing():
         keys = _keys(found)
         opened, made = custody.by_shares(keys, shares, threshold, os.urandom)
         if to is not None:
             private_folder(to)
             for share in made:
                 write_private(to / f"share-{share.number}", shamir.text(share).encode() + b"\n")
-        _change(found, opened, keys)
+        _change(found, store, opened, keys, f"{threshold} of {shares} shares")
     if to is None:
         for share in made:
             sys.stdout.write(f"{share.number}: {shamir.text(share)}\n")
@@ -156,10 +161,10 @@ def token(
 ) -> None:
     """Lock the root key under a new key that a PKCS#11 token opens, at each start and without an operator."""
     settings = load({"data": data}, os.environ, config)
-    with deployment(config, data, _answers(_lines())) as (found, _), _refusing():
+    with deployment(config, data, _answers(_lines())) as (found, store), _refusing():
         keys, hsm = _keys(found), opening.token(settings, name, os.environ)
         try:
-            _change(found, custody.by_token(keys, name, hsm, os.urandom), keys)
+            _change(found, store, custody.by_token(keys, name, hsm, os.urandom), keys, f"the token {name}")
         finally:
             hsm.close()
     say(f"the token {name} opens {found.folder / custody.FILE}: make a copy of that file, and of the token's key")
@@ -192,8 +197,8 @@ def combine(
 @root_key.command("file")
 def file(config: Config = None, data: Data = None) -> None:
     """Keep the root key in `root.key` again, locked by nothing."""
-    with deployment(config, data) as (found, _):
-        _change(found, None, _keys(found))
+    with deployment(config, data) as (found, store):
+        _change(found, store, None, _keys(found), "nothing")
     say(f"the root key is in {found.folder / keyring.FILE}")
 
 
@@ -242,8 +247,18 @@ def _write(found: Home, keys: list[bytes]) -> None:
     keyring.store_keys(found.folder, found.held.opened, keys, os.urandom)
 
 
-def _change(found: Home, opened: Opened | None, keys: list[bytes]) -> None:
-    """Keep the root keys in another way: the new file is there, and was read, before the old one goes."""
+def _tell(found: Home, store: Store, name: str, **details: str) -> None:
+    """Have the audit trail know of it, before it is done: nothing is done to a root key without a record."""
+    with changes(found, store) as change:
+        change.tell(OURS, name, **details)
+
+
+def _change(found: Home, store: Store, opened: Opened | None, keys: list[bytes], by: str) -> None:
+    """Keep the root keys in another way: the new file is there, and was read, before the old one goes.
+
+    `by` is what opens them from now on, in words.
+    """
+    _tell(found, store, "ChangeRootKeyCustody", rootKeyId=", ".join(found.ring.roots), openedBy=by)
     keyring.store_keys(found.folder, opened, keys, os.urandom)
     now = keyring.Held(found.ring, in_folder=True, opened=opened)
     if keyring.stored(found.folder, now) != keys:

@@ -13,6 +13,7 @@ from bailiwick.api import Transaction
 from bailiwick.app.cli_support import Config, Data, deployment, say
 from bailiwick.app.files import write_private
 from bailiwick.app.home import HomeError
+from bailiwick.app.operated import OURS, changes
 from bailiwick.app.settings import SettingsError
 from bailiwick.directory import service_principals
 from bailiwick.directory.service_principals import ServicePrincipal
@@ -55,9 +56,11 @@ def create(
     with deployment(config, data) as (found, store):
         path = _file(found.folder, name)
         try:
-            with store.transaction(write=True) as transaction:
+            with changes(found, store) as change:
                 environment = found.deployment.environment(found.ring)
-                _, key = service_principals.create(transaction, environment, name, signed_for)
+                _, key = service_principals.create(change.transaction, environment, name, signed_for)
+                told = {"serviceName": name, "signingName": signed_for, "accessKeyId": key[0]}
+                change.tell(OURS, "CreateServicePrincipal", **told)
                 _write(path, name, key)
         except Duplicate:
             raise HomeError(
@@ -82,9 +85,11 @@ def rotate_key(name: Name, config: Config = None, data: Data = None) -> None:
     with deployment(config, data) as (found, store):
         path = _file(found.folder, name)
         written = path.with_name(f"{path.name}.new")
-        with store.transaction(write=True) as transaction:
-            known = _known(transaction, name)
-            key = service_principals.rotate_key(transaction, found.deployment.environment(found.ring), known)
+        with changes(found, store) as change:
+            known = _known(change.transaction, name)
+            environment = found.deployment.environment(found.ring)
+            key = service_principals.rotate_key(change.transaction, environment, known)
+            change.tell(OURS, "RotateServicePrincipalKey", serviceName=name, accessKeyId=key[0])
             # Both keys are in a file until the commit has decided which one is right.
             _write(written, name, key)
         os.replace(written, path)
@@ -95,8 +100,9 @@ def rotate_key(name: Name, config: Config = None, data: Data = None) -> None:
 def delete(name: Name, config: Config = None, data: Data = None) -> None:
     """Forget a service. Its key, and what it got to act for others, end at once."""
     with deployment(config, data) as (found, store):
-        with store.transaction(write=True) as transaction:
-            service_principals.remove(transaction, _known(transaction, name))
+        with changes(found, store) as change:
+            service_principals.remove(change.transaction, _known(change.transaction, name))
+            change.tell(OURS, "DeleteServicePrincipal", serviceName=name)
         _file(found.folder, name).unlink(missing_ok=True)
     say(f"service {name} is no more; policies that name it now name nobody")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bailiwick.api import Transaction
 from bailiwick.app.cli_support import AccountId, Config, Data, deployment, number, say
 from bailiwick.app.home import Home, HomeError
+from bailiwick.app.operated import OURS, changes
 from bailiwick.app.settings import SettingsError
+from bailiwick.core import arn
 from bailiwick.directory import accounts, quotas
 from bailiwick.directory.transfer import export_file
 from bailiwick.directory.transfer.importing import Importer
@@ -55,10 +57,10 @@ def import_aws(
     report, over = Report(), dict[str, int]()
     with deployment(config, data) as (found, store), _progress() as told:
         try:
-            with store.transaction(write=True) as transaction:
-                account = _account(transaction, found, account_id)
+            with changes(found, store) as change:
+                account = _account(change.transaction, found, account_id)
                 importer = Importer(
-                    transaction,
+                    change.transaction,
                     found.deployment.environment(found.ring),
                     account,
                     rewrites=rewrite_account,
@@ -66,9 +68,12 @@ def import_aws(
                     progress=told,
                 )
                 report = importer.run(export)
-                over = quotas.exceeded(transaction, account)
+                over = quotas.exceeded(change.transaction, account)
                 if dry_run:
                     raise _Undone
+                counts = {"made": _counted(report.made), "replaced": _counted(report.replaced)}
+                root = arn.root(found.deployment.partition, account)
+                change.tell("iam", "ImportAccountAuthorizationDetails", root, account, **counts)
         except _Undone:
             say("nothing was changed: this was a dry run")
     _tell(report, over)
@@ -135,9 +140,10 @@ def quota_set(
         raise SettingsError(
             f"`{name}` is not a quota that can be changed; `bailiwick quota list` shows those that are"
         )
-    with deployment(config, data) as (found, store), store.transaction(write=True) as transaction:
-        account = _account(transaction, found, account_id) if account_id else None
-        quotas.put(transaction, name, value, account)
+    with deployment(config, data) as (found, store), changes(found, store) as change:
+        account = _account(change.transaction, found, account_id) if account_id else None
+        quotas.put(change.transaction, name, value, account)
+        change.tell(OURS, "SetQuota", account=account, quotaName=name, value=str(value), accountId=account or "*")
 
 
 def _account(transaction: Transaction, found: Home, account_id: str | None) -> str:
@@ -165,9 +171,8 @@ def _progress() -> Iterator[Any]:
 
 def _tell(report: Report, over: dict[str, int]) -> None:
     for title, counts in (("made", report.made), ("replaced", report.replaced)):
-        some = [f"{count} {_plural(kind, count)}" for kind, count in sorted(counts.items()) if count]
-        if some:
-            say(f"{title}: {', '.join(some)}")
+        if some := _counted(counts):
+            say(f"{title}: {some}")
     for title, lines in (
         ("there already, and as they were (--replace replaces them)", report.present),
         ("not imported", report.left_out),
@@ -179,6 +184,10 @@ def _tell(report: Report, over: dict[str, int]) -> None:
                 say(f"  {line}")
     for name, present in over.items():
         say(f"there are {present}, more than {name} allows: `bailiwick quota set {name} NUMBER` raises it")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {_plural(kind, count)}" for kind, count in sorted(counts.items()) if count)
 
 
 def _plural(kind: str, count: int) -> str:

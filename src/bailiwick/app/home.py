@@ -148,14 +148,16 @@ def join_organization(
     membership.join(transaction, found, account_id, "CREATED", now)
 
 
-def rotate_root_key(transaction: Transaction, environment: Environment, account_id: str) -> RootKey:
-    """Give the root user of an account a new access key and delete every other one that it has."""
+def rotate_root_key(
+    transaction: Transaction, environment: Environment, account_id: str
+) -> tuple[RootKey, list[str]]:
+    """Give the root user of an account a new access key; returns it, and the ids of the others, which are gone."""
     columns = tables.access_key.c
     old = [row.id for row in transaction.all(select(columns.id).where(columns.owner_id == account_id))]
     key = RootKey(*access_keys.create(transaction, environment, account_id, account_id, environment.now()))
     if old:
         access_keys.remove_all(transaction, account_id, old)
-    return key
+    return key, old
 
 
 def new_account_id() -> str:

@@ -18,7 +18,8 @@ from msgspec import UNSET, UnsetType
 
 from bailiwick.api import AccessDenied, ApiError, Caller
 from bailiwick.app.loggable import loggable
-from bailiwick.app.record_identity import identity_of, of_service, time_of
+from bailiwick.app.record_identity import INTERNAL as _INTERNAL
+from bailiwick.app.record_identity import identity_of, of_nobody, of_service, time_of
 from bailiwick.core import arn, errors, ids
 from bailiwick.core.bounded import Bounded
 from bailiwick.core.happened import Happened
@@ -30,7 +31,6 @@ from bailiwick.web.events import SERVICE_EVENT, DoorEvent
 from bailiwick.wire.refusal import form_of
 
 _GLOBAL_STS = "sts.amazonaws.com"
-_INTERNAL = "AWS Internal"
 _MAX_TEXT = 1024  # of what a client says about itself, and of a message
 
 _RESOURCE_TYPES = {
@@ -45,7 +45,7 @@ _RESOURCE_TYPES = {
 
 
 class ServiceEvent(Event, frozen=True, kw_only=True):
-    """What a service did by itself."""
+    """What a service did by itself, or an operator with a command."""
 
     happened: Happened
 
@@ -213,25 +213,26 @@ def _at_the_door(event: DoorEvent, noise: ids.Entropy) -> bytes:
 
 
 def _by_itself(happened: Happened, time: float, noise: ids.Entropy) -> bytes:
-    """The record of what nobody called for."""
+    """The record of what nobody called for: a service did it by itself, or an operator with a command."""
+    by = happened.by
     record = Record(
-        user_identity=msgspec.Raw(_encoder.encode({"accountId": happened.account, "invokedBy": _INTERNAL})),
+        user_identity=msgspec.Raw(_encoder.encode(of_nobody(happened))),
         event_time=time_of(time),
         event_source=_source(happened.service),
         event_name=happened.name,
         aws_region=happened.region,
-        source_ip_address=_INTERNAL,
-        user_agent=_INTERNAL,
+        source_ip_address=by.host if by else _INTERNAL,
+        user_agent=by.command[:_MAX_TEXT] if by else _INTERNAL,
         request_parameters=None,
         response_elements=None,
         additional_event_data=happened.additional or UNSET,
         event_id=ids.request_id(noise),
         read_only=False,
-        resources=[_resource(happened.arn, happened.account)],
+        resources=[_resource(happened.arn, happened.account)] if happened.arn else [],
         event_type="AwsServiceEvent",
         recipient_account_id=happened.account,
         service_event_details=happened.details,
-        bailiwick={"decision": None},
+        bailiwick={"decision": None, "operator": by._asdict()} if by else {"decision": None},
     )
     return _encoder.encode(record)
 

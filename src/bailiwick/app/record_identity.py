@@ -12,7 +12,10 @@ from typing import Any
 from bailiwick.api import Caller
 from bailiwick.core import arn, ids
 from bailiwick.core.formats import Session
+from bailiwick.core.happened import Happened
 from bailiwick.core.policy.question import PrincipalKind
+
+INTERNAL = "AWS Internal"
 
 
 def identity_of(caller: Caller | None, access_key_id: str | None) -> dict[str, Any]:
@@ -55,6 +58,14 @@ def of_service(caller: Caller) -> dict[str, Any]:
     """A service in its own name, with the key that it signed with, which AWS does not tell."""
     key = {"accessKeyId": caller.access_key_id} if caller.access_key_id else {}
     return {"type": "AWSService", **key, "invokedBy": caller.arn}
+
+
+def of_nobody(happened: Happened) -> dict[str, Any]:
+    """Who did what nobody called for: a service itself, or an operator, by her user on the machine."""
+    if happened.by is None:
+        return {"accountId": happened.account, "invokedBy": INTERNAL}
+    by = happened.by
+    return {"type": "Operator", "principalId": str(by.uid), "accountId": happened.account, "userName": by.user}
 
 
 def _vouched_for(caller: Caller) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def new_token(
     """A token with which one host joins within so many seconds."""
     token = _PREFIX + base64.urlsafe_b64encode(environment.entropy(32)).decode("ascii").rstrip("=")
     now = environment.now()
-    kept = JoinToken(_hash(token), account, now, now + seconds, msgspec.json.encode(grants).decode())
+    kept = JoinToken(hash_of(token), account, now, now + seconds, msgspec.json.encode(grants).decode())
     transaction.run(insert(join_token).values(**msgspec.structs.asdict(kept)))
     return token
 
@@ -86,13 +86,13 @@ def new_token(
 def token(transaction: Transaction, shown: str, now: float) -> Admitted | None:
     """What a token lets a host be; None for one that is unknown, used or too old."""
     column = join_token.c
-    row = transaction.one(select(join_token).where(column.hash == _hash(shown), column.expires > now))
+    row = transaction.one(select(join_token).where(column.hash == hash_of(shown), column.expires > now))
     return None if row is None else Admitted(row.account, msgspec.json.decode(row.grants, type=Grants))
 
 
 def use_up(transaction: Transaction, shown: str) -> bool:
     """Use a token. False if somebody else was faster."""
-    return transaction.run(delete(join_token).where(join_token.c.hash == _hash(shown))) == 1
+    return transaction.run(delete(join_token).where(join_token.c.hash == hash_of(shown))) == 1
 
 
 def tokens(transaction: Transaction, now: float) -> list[JoinToken]:
@@ -102,12 +102,16 @@ def tokens(transaction: Transaction, now: float) -> list[JoinToken]:
     return [record(JoinToken, row) for row in rows]
 
 
-def forget_tokens(transaction: Transaction, prefix: str) -> int:
-    """Remove the tokens whose hash begins so; returns how many there were."""
-    return transaction.run(delete(join_token).where(join_token.c.hash.startswith(prefix, autoescape=True)))
+def forget_tokens(transaction: Transaction, prefix: str) -> list[JoinToken]:
+    """Remove the tokens whose hash begins so; returns them."""
+    gone = join_token.c.hash.startswith(prefix, autoescape=True)
+    found = [record(JoinToken, row) for row in transaction.all(select(join_token).where(gone))]
+    transaction.run(delete(join_token).where(gone))
+    return found
 
 
-def _hash(shown: str) -> str:
+def hash_of(shown: str) -> str:
+    """The hash by which a token is known: hexadecimal SHA-256."""
     return hashlib.sha256(shown.encode()).hexdigest()
 
 
