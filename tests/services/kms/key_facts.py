@@ -89,7 +89,6 @@ USAGES = {
 _ROTATION = (
     "EnableKeyRotation",
     "DisableKeyRotation",
-    "GetKeyRotationStatus",
     "RotateKeyOnDemand",
     "ListKeyRotations",
 )

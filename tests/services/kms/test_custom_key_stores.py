@@ -104,6 +104,7 @@ def test_what_such_a_key_cannot_do(house: House) -> None:
     unsupported = "UnsupportedOperationException"
     assert refusal(kms.generate_data_key_pair, KeyId=key, KeyPairSpec="ECC_NIST_P256") == unsupported
     assert refusal(kms.enable_key_rotation, KeyId=key) == unsupported
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is False
     assert refusal(kms.rotate_key_on_demand, KeyId=key) == unsupported
     wrapped = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
     assert refusal(kms.get_parameters_for_import, KeyId=key, **wrapped) == unsupported

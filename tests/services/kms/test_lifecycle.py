@@ -113,10 +113,19 @@ def test_rotation_on_demand_and_its_limit(kms: Any, key: str) -> None:
     assert [len(page["Rotations"]) for page in pages] == [4, 4, 2]
 
 
-@pytest.mark.parametrize("call", ["enable_key_rotation", "rotate_key_on_demand", "get_key_rotation_status"])
+@pytest.mark.parametrize("call", ["enable_key_rotation", "rotate_key_on_demand"])
 def test_only_symmetric_keys_rotate(kms: Any, call: str) -> None:
     signer = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
     assert refusal(getattr(kms, call), KeyId=signer) == (UNSUPPORTED, "")
+
+
+@pytest.mark.parametrize(("spec", "usage"), [("RSA_2048", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC")])
+def test_the_status_of_a_key_that_never_rotates_is_false(kms: Any, spec: str, usage: str) -> None:
+    """API reference of 2022: "The key rotation status of these KMS keys is always false"."""
+    key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"]
+    status = kms.get_key_rotation_status(KeyId=key)
+    del status["ResponseMetadata"]
+    assert status == {"KeyRotationEnabled": False, "KeyId": key}
 
 
 def test_a_disabled_key_that_cannot_rotate_is_told_that_it_is_disabled(kms: Any) -> None:

@@ -52,7 +52,7 @@ def disable_key_rotation(call: Call, request: shapes.DisableKeyRotationRequest, 
 def get_key_rotation_status(
     call: Call, request: shapes.GetKeyRotationStatusRequest, key: Key
 ) -> shapes.GetKeyRotationStatusResponse:
-    _check_rotates(key, AWS_KMS, EXTERNAL)
+    """Asked of every key, by Terraform for one: of a key that never rotates the answer is false, as AWS says."""
     rotates = key.rotation_days is not None and key.deletion is None
     waits = _pending(call.transaction, key)
     return shapes.GetKeyRotationStatusResponse(
