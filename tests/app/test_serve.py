@@ -256,7 +256,9 @@ def test_tls(start: Any, tmp_path: Path) -> None:
     )
     _, errors = broken.process.communicate(timeout=PATIENCE)
     assert broken.process.returncode == 1
-    assert errors.startswith(b"bailiwick: cannot load the certificate or its key")
+    assert errors.startswith(b"bailiwick: cannot load the certificate or its key: ")
+    assert b"in PEM" in errors
+    assert str(tmp_path / "cert").encode() in errors
     several = start(
         "--data", str(tmp_path / "d"), "--port", "0", "--workers", "2", *tls[:1], tls[3], tls[2], tls[1]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import socket
 import ssl
@@ -187,5 +188,15 @@ def server(edge: Edge, settings: Settings, ready: Callable[[], None], *, direct:
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise ServerError(f"cannot load the certificate or its key: {error}") from None
+        raise ServerError(f"cannot load the certificate or its key: {_why_not(settings, error)}") from None
     return Server(config, ready, edge, settings.drain_delay)
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    """What is wrong with the certificate or its key; OpenSSL names neither the file nor what it looked for."""
+    if isinstance(error, ssl.SSLError):
+        if error.reason == "KEY_VALUES_MISMATCH":
+            return f"{settings.tls_key} is not the key of the certificate in {settings.tls_cert}"
+        return f"{settings.tls_cert} has to have a certificate, and {settings.tls_key} its private key, both in PEM"
+    unreadable = [path for path in (settings.tls_cert, settings.tls_key) if path and not os.access(path, os.R_OK)]
+    return f"{unreadable[0] if unreadable else settings.tls_cert}: {error.strerror}"

@@ -1,9 +1,12 @@
-"""What no single setting can know of the others."""
+"""What no single setting can know of the others; and what a value should look like."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typing
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from msgspec import Meta
 
 from bailiwick.app import throttling
 from bailiwick.core.loopback import is_here
@@ -51,3 +54,12 @@ def trouble(settings: Settings) -> str | None:
     if settings.credentials_out and not settings.ephemeral:
         return "`credentials_out` is for ephemeral servers; others keep `root-credentials` in data"
     return None
+
+
+def form(kind: Any) -> str:
+    """What a value of this type looks like: its choices, or the title of its pattern; empty if it has neither."""
+    if typing.get_origin(kind) is typing.Literal:
+        return f"one of {', '.join(typing.get_args(kind))}"
+    parts = typing.get_args(kind)
+    titles = [part.title for part in parts if isinstance(part, Meta) and part.title]
+    return next((said for said in [*titles, *map(form, parts)] if said), "")

@@ -31,12 +31,42 @@ _OUTSIDE = {CONFIG_VARIABLE, ROOT_KEY_VARIABLE, UNSEAL_VARIABLE}  # read elsewhe
 _OF_THE_ORCHESTRATOR = ("BAILIWICK_SERVICE_", "BAILIWICK_PORT_")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Address = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$")]
-AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z")]
-Region = Annotated[str, Meta(pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z")]
-DatabaseUrl = Annotated[str, Meta(pattern=r"\Apostgres(ql)?://")]
-HttpUrl = Annotated[str, Meta(pattern=r"\Ahttps?://[^\s/@]+(/\S*)?\Z")]
-SyslogUrl = Annotated[str, Meta(pattern=r"\A((udp|tcp)://[^\s/@]+|unix:///\S+)\Z")]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$",
+        title="a URL such as https://iam.example.org, without a slash at its end",
+    ),
+]
+AccountId = Annotated[str, Meta(pattern=r"\A[0-9]{12}\Z", title="12 digits")]
+Region = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z",
+        title="a region such as eu-central-1",
+    ),
+]
+DatabaseUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"\Apostgres(ql)?://",
+        title="a URL such as postgresql://user@host/bailiwick",
+    ),
+]
+HttpUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"\Ahttps?://[^\s/@]+(/\S*)?\Z",
+        title="a URL that begins with https:// or http://, without a user",
+    ),
+]
+SyslogUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"\A((udp|tcp)://[^\s/@]+|unix:///\S+)\Z",
+        title="udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH",
+    ),
+]
 Partition = Literal["aws", "aws-cn", "aws-us-gov"]
 
 
@@ -333,7 +363,9 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
         # Text from flags and environment may stand for a number or a truth value; in TOML these have types.
         return msgspec.convert(value, field.type, strict=False, dec_hook=_to_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"`{setting.name}` {where}: {str(error).partition(' - at')[0]}") from None
+        said = str(error).partition(" - at")[0]
+        form = setting_checks.form(field.type) if said.endswith("'") else ""  # of a regular expression, or a choice
+        raise SettingsError(f"`{setting.name}` {where}: {f'expected is {form}' if form else said}") from None
 
 
 def _to_path(kind: type, value: Any) -> Any:
