@@ -98,6 +98,18 @@ def test_what_is_refused(run_it: Command, data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new" / home.DATABASE).exists()
 
 
+def test_where_there_is_no_room(
+    run_it: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("PRAGMA max_page_count = 1")
+            database.execute("CREATE TABLE t (c)")
+
+    monkeypatch.setattr(backup, "take", full)
+    assert "there is no room" in run_it("backup", tmp_path / "b")[2]
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_a_damaged_backup_is_never_taken(run_it: Command, data: Path, tmp_path: Path) -> None:
     file, damaged, ring = tmp_path / "b", tmp_path / "damaged", keyring.of_file(data / keyring.FILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -126,6 +127,14 @@ def _file(folder: Path, text: str) -> Path:
     path = folder / "hsm.toml"
     path.write_text(text)
     return path
+
+
+def test_a_server_without_pkcs11_does_not_start_with_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pkcs11", None)
+    with pytest.raises(HsmError, match=r"pip install 'bailiwick\[hsm\]'"):
+        hsm.opened(_file(tmp_path, ""), {})
 
 
 def test_the_file_of_tokens(tmp_path: Path) -> None:

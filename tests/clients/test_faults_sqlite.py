@@ -106,17 +106,33 @@ def until(call: Callable[[], Any]) -> None:
             assert time.monotonic() < end
 
 
-def test_a_data_folder_that_cannot_be_written_is_said_at_the_start_and_by_doctor(disk: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_is_said_at_the_start_and_by_doctor(
+    disk: Path, tmp_path: Path
+) -> None:
     server = ServerProcess(disk / "data").start()
-    assert server.stop() == 0
+    key = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    secret = tmp_path / "secret"
+    secret.write_bytes(server.client("kms").encrypt(KeyId=key, Plaintext=b"disaster")["CiphertextBlob"])
+    server.kill()  # so that what is newest is in the log beside the database
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    offline = [
+        sys.executable,
+        "-m",
+        "bailiwick",
+        "kms",
+        "decrypt-offline",
+        str(secret),
+        "--data",
+        str(disk / "data"),
+    ]
+    assert subprocess.run(offline, stdout=subprocess.PIPE, env=clean_environment()).stdout == b"disaster"
     command = [sys.executable, "-m", "bailiwick", "serve", "--data", str(disk / "data"), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Read-only file system" in done.stderr
     assert str(disk) in done.stderr
-    assert "cannot be written" in doctor(disk / "data")
+    assert "cannot be written: its file system is mounted read-only" in doctor(disk / "data")
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     server.start()
     assert server.stop() == 0

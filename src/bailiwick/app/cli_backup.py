@@ -103,6 +103,8 @@ def told() -> Iterator[None]:
     except BackupError as error:
         raise HomeError(str(error)) from None
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise HomeError("there is no room: beside the file, a backup needs that of two more copies") from None
         raise HomeError(f"the database cannot be read: {error}") from None
 
 

@@ -71,6 +71,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
         yield Finding(State.BROKEN, "data folder", f"others may change {folder}; `chmod 700 {folder}`")
     elif status.st_mode & 0o077:
         yield Finding(State.CARE, "data folder", f"others may look into {folder}; `chmod 700 {folder}`")
+    elif os.statvfs(folder).f_flag & os.ST_RDONLY:
+        how = "its file system is mounted read-only; mend that, or copy the whole folder to another disk"
+        yield Finding(State.BROKEN, "data folder", f"{folder} cannot be written: {how}")
     elif not os.access(folder, os.W_OK):
         yield Finding(State.BROKEN, "data folder", f"{folder} cannot be written; `chmod u+w {folder}`")
     else:

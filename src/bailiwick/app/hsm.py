@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +55,8 @@ def read(path: Path) -> Tokens:
 
 def opened(path: Path, environment: Mapping[str, str]) -> dict[str, Pkcs11Token]:
     """The tokens of the file by name, none of which has been asked yet. Raises HsmError."""
+    if find_spec("pkcs11") is None:
+        raise HsmError(f"{path} needs PKCS#11, which is not installed; pip install 'bailiwick[hsm]'")
     return {name: token(name, place, environment) for name, place in read(path).tokens.items()}
 
 

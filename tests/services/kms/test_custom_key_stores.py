@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from kms_chores import do_chores
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 import softhsm
 from bailiwick.app.hsm import Pkcs11Token
@@ -189,7 +190,9 @@ def test_names_tokens_and_room(house: House) -> None:
     second = again | {"CloudHsmClusterId": OTHER}
     assert refusal(create, **second) == "IncorrectTrustAnchorException"
     house.other.anchor, house.other.away = None, True
-    assert refusal(create, **second) == "CloudHsmClusterNotActiveException"
+    with capture_logs() as logs:
+        assert refusal(create, **second) == "CloudHsmClusterNotActiveException"
+    assert [(each["event"], each["hsm"]) for each in logs if "hsm" in each] == [("an HSM cannot be asked", OTHER)]
     house.other.away = False
     for left_out in ("CloudHsmClusterId", "TrustAnchorCertificate", "KeyStorePassword"):
         call = {name: value for name, value in second.items() if name != left_out}

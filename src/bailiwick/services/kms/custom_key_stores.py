@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Call, Target, ValidationError, nothing
@@ -37,6 +38,8 @@ from bailiwick.services.kms.stores import (
     KeyStore,
 )
 from bailiwick.store import waiting
+
+log = structlog.get_logger()
 
 STORES = 10
 """So many custom key stores has an account in a region at most."""
@@ -231,8 +234,8 @@ def _token(call: Call, cluster: str) -> Token:
 def _check_token(token: Token, anchor: str, cluster: str) -> None:
     try:
         token.check()
-    except HsmUnavailable:
-        raise CloudHsmClusterNotActiveException(f"The HSM {cluster} cannot be asked.") from None
+    except HsmUnavailable as error:
+        raise _not_active(cluster, error) from None
     if not token.trusts(anchor):
         raise IncorrectTrustAnchorException("The trust anchor certificate is not that of the HSM.")
 
@@ -240,10 +243,16 @@ def _check_token(token: Token, anchor: str, cluster: str) -> None:
 def _check_holds(token: Token, keys: list[str], cluster: str) -> None:
     try:
         holds_all = all(token.holds(bytes.fromhex(each)) for each in keys)
-    except HsmUnavailable:
-        raise CloudHsmClusterNotActiveException(f"The HSM {cluster} cannot be asked.") from None
+    except HsmUnavailable as error:
+        raise _not_active(cluster, error) from None
     if not holds_all:
         raise CloudHsmClusterNotRelatedException(f"{cluster} does not have the keys of the custom key store.")
+
+
+def _not_active(cluster: str, error: HsmUnavailable) -> CloudHsmClusterNotActiveException:
+    """What a caller is told; why is the operator's to know."""
+    log.error("an HSM cannot be asked", hsm=cluster, reason=str(error))
+    return CloudHsmClusterNotActiveException(f"The HSM {cluster} cannot be asked.")
 
 
 def _trouble(call: Call, store: KeyStore) -> str | None:
@@ -251,8 +260,8 @@ def _trouble(call: Call, store: KeyStore) -> str | None:
     token = _token(call, store.cluster or "")
     try:
         token.check()
-    except HsmUnavailable:
-        raise CloudHsmClusterNotActiveException(f"The HSM {store.cluster} cannot be asked.") from None
+    except HsmUnavailable as error:
+        raise _not_active(store.cluster or "", error) from None
     return None if token.admits(store.secret) else _INVALID_CREDENTIALS
 
 
