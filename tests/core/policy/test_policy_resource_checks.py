@@ -181,8 +181,12 @@ def test_session(text: str, expected: str | None) -> None:
         (key(Sid="Enable IAM User Permissions"), None),
         (key(Principal="*"), None),
         (key(Principal={"AWS": [ACCOUNT, USER], "Service": "lambda.amazonaws.com"}), None),
-        (key("Action"), None),
-        (key("Resource"), None),
+        (key("Action"), "Missing required field Action"),
+        (key(Action=[]), "Missing required field Action"),
+        (key("Action", NotAction="kms:Decrypt"), None),
+        (key("Resource"), "Missing required field Resource"),
+        (key(Resource=[]), "Missing required field Resource"),
+        (key("Resource", NotResource="*"), "Missing required field Resource"),
         (key("Principal", Effect="Deny", NotPrincipal={"AWS": USER}), None),
         (key("Principal"), "Missing required field Principal"),
         (key("Principal", NotPrincipal={"AWS": USER}), "Allow with NotPrincipal is not allowed."),
@@ -201,10 +205,17 @@ def test_session(text: str, expected: str | None) -> None:
             "an unspecified encryption context. To fix, remove ForAllValues.",
         ),
     ],
-    ids=range(18),
+    ids=range(22),
 )
 def test_key(text: str, expected: str | None) -> None:
     assert refusal(check_key, text) == expected
+
+
+def test_what_was_stored_before_it_was_refused_is_read() -> None:
+    for left_out in ("Action", "Resource"):
+        assert len(check_key(key(left_out), lax=True).statements) == 1
+    with pytest.raises(PolicyError):
+        check_key(key("Principal"), lax=True)
 
 
 def test_principals_are_listed_once_by_key() -> None:
@@ -213,6 +224,7 @@ def test_principals_are_listed_once_by_key() -> None:
             {**KEY, "Principal": {"AWS": [USER, ACCOUNT]}},
             {**KEY, "Principal": "*"},
             {"Effect": "Deny", "NotPrincipal": {"AWS": USER, "Service": "x.amazonaws.com"}, "Action": "kms:*"},
-        )
+        ),
+        lax=True,
     )
     assert found.principals() == {"AWS": (USER, ACCOUNT, "*"), "Service": ("x.amazonaws.com",)}

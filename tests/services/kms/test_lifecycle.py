@@ -218,6 +218,38 @@ def test_imported_material_rotates_on_demand(kms: Any) -> None:
     )
 
 
+def test_material_that_waits_for_its_turn_expires_and_the_key_works_on(
+    world: World, kms: Any, clock: Clock
+) -> None:
+    key = external(kms)
+    bring(kms, key, os.urandom(32))
+    lasts = {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": clock.now + DAY}
+    bring(kms, key, os.urandom(32), ImportType="NEW_KEY_MATERIAL", **lasts)
+    assert "ValidTo" not in kms.describe_key(KeyId=key)["KeyMetadata"]
+    clock.now += DAY
+    nothing = f"No available key material pending rotation for the key: {key}."
+    for _ in range(2):  # before and after the chore forgets it
+        blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+        assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+        assert refusal(kms.rotate_key_on_demand, KeyId=key) == (INVALID_STATE, nothing)
+        do_chores(world)
+
+
+def test_a_cancelled_deletion_leaves_a_key_that_lacks_old_material_pending_import(kms: Any) -> None:
+    key, old = external(kms), os.urandom(32)
+    first = bring(kms, key, old)["KeyMaterialId"]
+    bring(kms, key, os.urandom(32), ImportType="NEW_KEY_MATERIAL")
+    kms.rotate_key_on_demand(KeyId=key)
+    kms.schedule_key_deletion(KeyId=key)
+    kms.delete_imported_key_material(KeyId=key, KeyMaterialId=first)
+    kms.cancel_key_deletion(KeyId=key)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
+    assert refusal(kms.enable_key, KeyId=key)[0] == INVALID_STATE
+    assert bring(kms, key, old)["KeyMaterialId"] == first
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
 def pkcs8(private: Any) -> bytes:
     return bytes(
         private.private_bytes(

@@ -91,13 +91,14 @@ def check_session(text: str) -> Document:
     return found
 
 
-def check_key(text: str) -> Document:
+def check_key(text: str, *, lax: bool = False) -> Document:
     """Check a key policy. Whether the principals exist is for the caller to find out.
 
-    A statement without Action or without Resource is accepted; it has no effect. Returns the document.
-    Raises PolicyError with AWS's text.
+    A statement without Action or without Resource has no effect. It is refused, as AWS does since August 2025;
+    what was stored before that is read by being `lax`. Returns the document. Raises PolicyError; the text of that
+    refusal is a guess.
     """
-    found = _parse(text, _key_elements)
+    found = _parse(text, _key_elements if lax else _whole_key_elements)
     for statement in found.statements:
         checks_identity.check_resources(statement)
         checks_identity.check_actions(statement)
@@ -198,6 +199,13 @@ def _key_elements(statement: dict[str, object]) -> None:
         raise PolicyError("Missing required field Principal")
     if "NotPrincipal" in statement and statement["Effect"] == "Allow":
         raise PolicyError("Allow with NotPrincipal is not allowed.")
+
+
+def _whole_key_elements(statement: dict[str, object]) -> None:
+    _key_elements(statement)
+    _check_has_action(statement)
+    if not statement.get("Resource"):
+        raise PolicyError("Missing required field Resource")
 
 
 def _check_has_action(statement: dict[str, object]) -> None:

@@ -145,7 +145,7 @@ def import_key_material(
             if not known:
                 call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(material=material_id))
             call.transaction.changed(records.topic(arn))
-    if key.state == PENDING_IMPORT and _is_whole(call.transaction, key.arn):
+    if key.state == PENDING_IMPORT and not records.lacks_material(call.transaction, key.arn):
         call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(state=ENABLED))
     call.transaction.changed(records.topic(key.arn))
     _tell(call.transaction, call.environment, key)
@@ -234,15 +234,6 @@ def _check_type(request: shapes.ImportKeyMaterialRequest, key: Key, is_known: bo
         raise IncorrectKeyMaterialException("The key material was imported into this key before.")
     if wanted == _NEW and is_known and not specs.is_symmetric(key.spec):
         raise IncorrectKeyMaterialException("Only the same key material can be imported into this key again.")
-
-
-def _is_whole(transaction: Transaction, arn: str) -> bool:
-    """Whether all material of a key is here, but for what waits for its turn."""
-    column = tables.material.c
-    missing = select(column.id).where(
-        column.key_arn == arn, column.sealed.is_(None), column.state != PENDING_ROTATION
-    )
-    return transaction.one(missing.limit(1)) is None
 
 
 def _is_one_of(digest: bytes | None, digests: tuple[bytes, ...]) -> bool:

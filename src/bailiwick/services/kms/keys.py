@@ -271,7 +271,8 @@ def cancel_key_deletion(
     call: Call, request: shapes.CancelKeyDeletionRequest, key: Key
 ) -> shapes.CancelKeyDeletionResponse:
     states.check("CancelKeyDeletion", key)
-    _update(call, key, state=DISABLED if key.is_whole else PENDING_IMPORT, deletion=None, deletion_days=None)
+    is_whole = key.is_whole and not records.lacks_material(call.transaction, key.arn)
+    _update(call, key, state=DISABLED if is_whole else PENDING_IMPORT, deletion=None, deletion_days=None)
     return shapes.CancelKeyDeletionResponse(KeyId=key.arn)
 
 

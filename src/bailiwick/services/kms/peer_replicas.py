@@ -22,7 +22,6 @@ from bailiwick.services.kms.records import (
     EXTERNAL,
     NON_CURRENT,
     PENDING_IMPORT,
-    PENDING_ROTATION,
 )
 from bailiwick.services.kms.shapes import Tag
 
@@ -110,7 +109,7 @@ def follow(transaction: Transaction, told: Snapshot) -> None:
                 .values(state=each.state, rotated=each.rotated, rotation=each.rotation)
             )
         values: dict[str, Any] = {"material": told.material, "rotation_days": told.rotation_days}
-        if row.state in (ENABLED, DISABLED) and _is_lacking(transaction, row.arn):
+        if row.state in (ENABLED, DISABLED) and records.lacks_material(transaction, row.arn):
             values["state"] = PENDING_IMPORT
         transaction.run(update(tables.key).where(tables.key.c.arn == row.arn).values(values))
 
@@ -123,7 +122,7 @@ def arn_of(environment: Environment, told: Snapshot, region: str) -> str:
 def _pins(transaction: Transaction, environment: Environment, policy: str) -> dict[str, str]:
     """Whom the policy of a replica names. Users and roles that are not here are nobody, also should they come."""
     try:
-        named = check_key(policy).principals().get("AWS", ())
+        named = check_key(policy, lax=True).principals().get("AWS", ())
     except PolicyError as error:
         raise Unacceptable(f"its policy is none: {error}") from None
     found = entities.pins(transaction, environment.partition, named)
@@ -171,9 +170,3 @@ def _holds(transaction: Transaction, key_arn: str, material_id: str) -> bool:
     column = tables.material.c
     same = (column.key_arn == key_arn, column.id == material_id, column.sealed.is_not(None))
     return transaction.one(select(column.id).where(*same)) is not None
-
-
-def _is_lacking(transaction: Transaction, key_arn: str) -> bool:
-    column = tables.material.c
-    lacking = (column.key_arn == key_arn, column.sealed.is_(None), column.state != PENDING_ROTATION)
-    return transaction.one(select(column.id).where(*lacking).limit(1)) is not None

@@ -69,7 +69,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     rotation_due: float | None = None
     primary_region: str | None = None
     manager: str = "CUSTOMER"
-    expires: float | None = None  # when the first of its imported materials does
+    expires: float | None = None  # when the first of its imported materials does, but for what waits for its turn
     sealing: Sealing | None = None
     private: Private | None = None
     ciphers: Ciphers | None = None
@@ -78,7 +78,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether its material is there: in the database, or in a token."""
+        """Whether its current material is there: in the database, or in a token."""
         return self.material in self.materials or self.origin == AWS_CLOUDHSM
 
     @property
@@ -123,6 +123,13 @@ def _with_topics(arn: str, found: Key | None) -> tuple[Key | None, Iterable[str]
     if found is None or found.store is None:
         return found, (topic(arn),)
     return found, (topic(arn), stores.topic(found.store.id))
+
+
+def lacks_material(transaction: Transaction, arn: str) -> bool:
+    """Whether imported material of a key is gone, but for what waits for its turn."""
+    column = tables.material.c
+    lacking = (column.key_arn == arn, column.sealed.is_(None), column.state != PENDING_ROTATION)
+    return transaction.one(select(column.id).where(*lacking).limit(1)) is not None
 
 
 def alias(transaction: Transaction, arn: str) -> Alias | None:
@@ -175,6 +182,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         for each in held
         if each.sealed is not None
     }
+    of_it = [each for each in held if each.state != PENDING_ROTATION]  # what waits may be gone: the key works on
     pins = json.loads(row.pins)
     store = None if row.store is None else stores.load(transaction, environment, row.store)
     away = store is not None and not store.connected and row.state in (ENABLED, DISABLED)
@@ -202,7 +210,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         rotation_due=row.rotation_due,
         primary_region=row.primary_region,
         manager=row.manager,
-        expires=min((each.expires for each in held if each.expires is not None), default=None),
+        expires=min((each.expires for each in of_it if each.expires is not None), default=None),
         store=store,
         xks_key=row.xks_key,
         **_ready(row, materials.get(row.material)),

@@ -270,8 +270,9 @@ def _count_on_demand(transaction: Transaction, arn: str) -> int:
 
 def _take_up_pending(call: Call, key: Key) -> None:
     column = tables.material.c
+    is_here = column.sealed.is_not(None) & (column.expires.is_(None) | (column.expires > call.now))
     pending = call.transaction.one(
-        select(column.id).where(column.key_arn == key.arn, column.state == PENDING_ROTATION)
+        select(column.id).where(column.key_arn == key.arn, column.state == PENDING_ROTATION, is_here)
     )
     if pending is None or _lacks_somewhere(call.transaction, key, pending.id):
         raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
