@@ -13,10 +13,8 @@ from urllib.parse import quote
 from bailiwick import wire
 from bailiwick.app import environment, home
 from bailiwick.app.settings import Settings
-from bailiwick.authorization import context_of
+from bailiwick.authorization import Authorizer
 from bailiwick.core.message import Header, Request
-from bailiwick.core.policy.decide import Layers, decide
-from bailiwick.core.policy.question import Question
 from bailiwick.core.sigv4 import verify
 from bailiwick.core.sigv4.claim import read
 from bailiwick.pipeline import Event
@@ -74,10 +72,7 @@ def stages(bench: Bench, request: Request) -> list[tuple[str, str, str]]:
     values = wire.parse(route.model, request, route.input)
     call = pipeline.call(received, route, caller, values)
     target = route.operation.find(call, values)
-    question = Question(
-        caller.principal, route.operation.action, target.arn, target.account, context_of(call, target), target.rule
-    )
-    layers = Layers(caller.identity, caller.boundary, caller.session_policy, target.policy)
+    authorizer = Authorizer()
     output = route.operation.handler(call, values, target.record)
     claim, now = received.claim, received.now
     events: list[Event] = []
@@ -99,8 +94,7 @@ def stages(bench: Bench, request: Request) -> list[tuple[str, str, str]]:
         ("authenticate", authenticate),
         ("parse", lambda: wire.parse(route.model, request, route.input)),
         ("find", lambda: route.operation.find(call, values)),
-        ("context", lambda: context_of(call, target)),
-        ("decide", lambda: decide(question, layers)),
+        ("authorize", lambda: authorizer.authorize(call, target)),
         ("execute", lambda: route.operation.handler(call, values, target.record)),
         ("audit", lambda: pipeline.audit(events[-1])),
         ("answer", lambda: wire.answer(route.model, output, request, received.request_id)),

@@ -30,7 +30,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Seconds after which a thread that waits for the interpreter's lock asks for it. The event loop lets go of the lock
 # around every callback and takes it back before a thread that was woken by that can, so each callback wakes in vain
-# until this has passed: at the usual 5 ms, threads that are needed now and then cost a tenth of every request.
+# until this has passed (docs/decisions/0020): it has to be shorter than a callback.
 _SWITCH_INTERVAL = 50e-6
 
 
