@@ -88,7 +88,7 @@ def test_an_address_that_is_taken_is_named() -> None:
 
 
 def test_a_process_tells_every_metric(tmp_path: Path) -> None:
-    settings = Settings(ephemeral=True, audit=tmp_path / "audit")
+    settings = Settings(ephemeral=True, audit=tmp_path / "audit", audit_export_files=tmp_path / "copy")
     made = environment.in_memory(settings)
     with closing(made.world) as world, closing(world.edge(settings)) as edge:
         told = gathered(world, edge, server(edge, settings, lambda: None))
@@ -107,6 +107,7 @@ def test_a_process_tells_every_metric(tmp_path: Path) -> None:
     assert by_name["bailiwick_resident_bytes"].value > 10_000_000
     assert by_name["bailiwick_open_files"].value > 2
     assert by_name["bailiwick_workers"].value == 1
+    assert by_name["bailiwick_audit_export_lag_seconds"].labels == ("files",)
 
 
 def test_what_is_no_acceptable_http_is_counted_by_reason() -> None:

@@ -87,6 +87,10 @@ def _trail(world: World) -> Iterator[Sample]:
         yield Sample("bailiwick_audit_waiting", (), trail.waiting)
         yield Sample("bailiwick_audit_lag_seconds", (), trail.lag)
         yield Sample("bailiwick_audit_refusals", (), trail.refusals)
+    for export in world.exporters:
+        yield Sample("bailiwick_audit_exported", (export.name,), export.sent)
+        yield Sample("bailiwick_audit_export_failures", (export.name,), export.failures)
+        yield Sample("bailiwick_audit_export_lag_seconds", (export.name,), export.lag.seconds)
 
 
 def _process() -> Iterator[Sample]:

@@ -98,6 +98,17 @@ METRICS = (
         "bailiwick_audit_turned_away", "counter", "Requests refused because no audit record could be made of them"
     ),
     Metric("bailiwick_audit_refusals", "counter", "Attempts to write audit records that the disk refused"),
+    Metric("bailiwick_audit_exported", "counter", "Audit records that an export has delivered", ("to",)),
+    Metric(
+        "bailiwick_audit_export_failures", "counter", "Attempts that the receiver of an export refused", ("to",)
+    ),
+    Metric(
+        "bailiwick_audit_export_lag_seconds",
+        "gauge",
+        "Age of the oldest audit record that an export has not delivered",
+        ("to",),
+        joins="largest",
+    ),
     Metric(
         "bailiwick_key_proxy_requests",
         "counter",
