@@ -93,11 +93,14 @@ def test_a_process_tells_every_metric(tmp_path: Path) -> None:
     with closing(made.world) as world, closing(world.edge(settings)) as edge:
         told = gathered(world, edge, server(edge, settings, lambda: None))
     names = {sample.name for sample in told}
-    # The parent tells of its workers; a request must have been made for the others, or there must be peers.
+    # The parent tells of its workers; a request must have been made for the others, or there must be others to ask.
     assert {metric.name for metric in METRICS} - names == {
         "bailiwick_worker_replacements",
         "bailiwick_requests",
         "bailiwick_errors",
+        "bailiwick_hsm_requests",
+        "bailiwick_key_proxy_requests",
+        "bailiwick_key_proxies_left_alone",
         "bailiwick_throttled",
         "bailiwick_request_seconds",
         "bailiwick_peer_messages",

@@ -175,6 +175,8 @@ def test_a_proxy_that_does_not_do_its_part(
 
 def test_a_proxy_that_is_gone_is_left_alone_for_a_while(houses: Houses, store: str, key: str) -> None:
     kms = houses.kms
+    shown = kms.describe_custom_key_stores(CustomKeyStoreId=store)["CustomKeyStores"][0]["XksProxyConfiguration"]
+    proxy = f'proxy="{shown["UriEndpoint"]}{shown["UriPath"]}"'
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     houses.road.is_silent()
     try:
@@ -185,13 +187,13 @@ def test_a_proxy_that_is_gone_is_left_alone_for_a_while(houses: Houses, store: s
         again = refusal(kms.decrypt, CiphertextBlob=blob)
         assert (again, again in told) == (told[0], True)
         assert (houses.road.opened, time.monotonic() - begun < TIMEOUT) == (opened, True)
-        assert houses.measured("bailiwick_key_proxies_left_alone") == 1
-        assert houses.measured('bailiwick_key_proxy_requests_total{outcome="spared"}') >= 1
+        assert houses.measured("bailiwick_key_proxies_left_alone", proxy) == 1
+        assert houses.measured("bailiwick_key_proxy_requests_total", proxy, 'outcome="spared"') >= 1
     finally:
         houses.road.leads_to(houses.keeper.port)
     assert houses.connected(store) == ("CONNECTED", None)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
-    assert houses.measured("bailiwick_key_proxies_left_alone") == 0
+    assert houses.measured("bailiwick_key_proxies_left_alone", proxy) == 0
 
 
 def test_the_other_house_falls_and_rises(houses: Houses, key: str) -> None:

@@ -247,10 +247,11 @@ class Houses:
         made = self.kms.create_key(Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId=external)
         return str(made["KeyMetadata"]["Arn"])
 
-    def measured(self, name: str) -> float:
-        """A metric of this house."""
+    def measured(self, name: str, *labels: str) -> float:
+        """A metric of this house, of the series with these labels (`name="value"`)."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=10) as told:
-            (line,) = (line for line in told.read().decode().splitlines() if line.startswith(f"{name} "))
+            lines = [line for line in told.read().decode().splitlines() if line.startswith(f"{name}{{")]
+        (line,) = (line for line in lines if all(label in line for label in labels))
         return float(line.rpartition(" ")[2])
 
     def close(self) -> None:

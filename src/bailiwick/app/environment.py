@@ -68,7 +68,7 @@ class World:
         self.trail = trail
         self._happenings = Happenings(store, trail) if trail else None
         self._company = company.directory(settings)
-        self.key_proxies = outward.key_proxies(settings)
+        self.hsms, self.key_proxies = outward.hsms(settings), outward.key_proxies(settings)
         self._ended, self._woken = threading.Event(), threading.Event()
         self.environment = msgspec.structs.replace(
             deployment.environment(ring),
@@ -79,7 +79,7 @@ class World:
             people=self._company,
             issuers=Issuers(Fetcher(settings.issuers_networks), settings.oidc_keys),
             saml_weak_signatures=settings.saml_weak_signatures,
-            hsms=outward.hsms(settings),
+            hsms=self.hsms,
             key_proxies=self.key_proxies,
             peers=outward.peers(settings, deployment.region, self._woken),
             rates=throttling.rates(settings.throttling, ephemeral=settings.ephemeral, workers=settings.workers),

@@ -34,6 +34,7 @@ def gathered(world: World, edge: Edge, server: Server) -> list[Sample]:
         *(Sample("bailiwick_edge_refusals", (each.name.lower(),), tally.value) for each, tally in refusals.items()),
         *_throttled(world),
         *world.key_proxies.samples(),
+        *(sample for hsm in world.hsms.values() for sample in hsm.samples()),
         *(world.courier.samples() if world.courier else ()),
         *_caches(world),
         *_store(world),

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hmac
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import structlog
@@ -21,11 +21,14 @@ from msgspec import Meta
 
 from bailiwick.app import cryptoki
 from bailiwick.app.cryptoki import HsmError, Place, Sessions
+from bailiwick.app.metrics import Sample
 from bailiwick.core.errors import HsmUnavailable, SealError
+from bailiwick.measure import Tally
 
 __all__ = ["HsmError", "Pkcs11Token", "Place", "Tokens", "opened", "read", "token"]
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 Name = Annotated[str, Meta(pattern=r"\Acluster-[2-7a-zA-Z]{11,16}\Z")]
 """What a token goes by has the form of the name of a CloudHSM cluster, for CreateCustomKeyStore asks for one."""
@@ -80,6 +83,23 @@ class Pkcs11Token(Sessions):
         self._pin = pin
         self._anchor = None if anchor is None else anchor.split()
         self._refused = False
+        self._outcomes = {"answered": Tally(), "failed": Tally()}
+
+    def do(self, work: Callable[[Any], T]) -> T:
+        """What Sessions.do does, counted."""
+        outcome = "answered"
+        try:
+            return super().do(work)
+        except HsmUnavailable:
+            outcome = "failed"
+            raise
+        finally:
+            self._outcomes[outcome].add()
+
+    def samples(self) -> Iterator[Sample]:
+        """How often it was asked, and how that went."""
+        for outcome, tally in self._outcomes.items():
+            yield Sample("bailiwick_hsm_requests", (self.name, outcome), tally.value)
 
     def pin(self) -> str:
         """The PIN. Raises HsmUnavailable for one that was refused in this process."""

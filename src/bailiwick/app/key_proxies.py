@@ -18,6 +18,15 @@ log = structlog.get_logger()
 
 _REMEMBERED = 256  # proxies; tenants name them
 _HEALTH = "/health"
+_OUTCOMES = ("answered", "failed", "spared", "busy")
+
+
+class _Proxy:
+    """What this process knows of one."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.breaker = Breaker(clock)
+        self.outcomes = {outcome: Tally() for outcome in _OUTCOMES}
 
 
 class KeyProxies:
@@ -26,10 +35,9 @@ class KeyProxies:
     def __init__(self, kept: Kept, places: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
         """Take the connections, the operator's URLs by endpoint, and a clock that only goes on."""
         self._kept, self._places, self._clock = kept, dict(places), clock
-        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._proxies: dict[tuple[str, str], _Proxy] = {}
         self._lock = threading.Lock()
         self._times = Histogram()
-        self._outcomes = {outcome: Tally() for outcome in ("answered", "failed", "spared", "busy")}
 
     def post(
         self, endpoint: str, path: str, operation: str, headers: Mapping[str, str], body: bytes
@@ -38,7 +46,8 @@ class KeyProxies:
 
         How it is can always be asked; anything else not while it is left alone. Raises FetchError.
         """
-        breaker = self._breaker(endpoint, path)
+        known = self._known(endpoint, path)
+        breaker = known.breaker
         was_open, begun, outcome = breaker.is_open, time.perf_counter(), "failed"
         try:
             with breaker.asking(insists=operation == _HEALTH):
@@ -53,30 +62,30 @@ class KeyProxies:
                 log.warning("a key store's proxy is left alone", proxy=endpoint + path, reason=str(error))
             raise
         finally:
-            self._outcomes[outcome].add()
+            known.outcomes[outcome].add()
             if outcome in ("answered", "failed"):
                 self._times.observe(time.perf_counter() - begun)
             if was_open and outcome == "answered":
                 log.info("a key store's proxy answers again", proxy=endpoint + path)
 
     def samples(self) -> Iterator[Sample]:
-        """What was asked, and how it went."""
-        for outcome, tally in self._outcomes.items():
-            yield Sample("bailiwick_key_proxy_requests", (outcome,), tally.value)
+        """What was asked of which, and how it went."""
+        for (endpoint, path), known in tuple(self._proxies.items()):
+            for outcome, tally in known.outcomes.items():
+                yield Sample("bailiwick_key_proxy_requests", (endpoint + path, outcome), tally.value)
+            yield Sample("bailiwick_key_proxies_left_alone", (endpoint + path,), int(known.breaker.is_open))
         yield Sample.of("bailiwick_key_proxy_seconds", (), self._times.distribution)
         yield Sample("bailiwick_key_proxy_connections", (), self._kept.opened.value)
-        alone = sum(breaker.is_open for breaker in tuple(self._breakers.values()))
-        yield Sample("bailiwick_key_proxies_left_alone", (), alone)
 
     def close(self) -> None:
         """Close what is open."""
         self._kept.close()
 
-    def _breaker(self, endpoint: str, path: str) -> Breaker:
-        """That of a proxy; those that were used last are remembered."""
+    def _known(self, endpoint: str, path: str) -> _Proxy:
+        """What is known of a proxy; those that were used last are remembered."""
         with self._lock:
-            found = self._breakers.pop((endpoint, path), None) or Breaker(self._clock)
-            self._breakers[endpoint, path] = found
-            if len(self._breakers) > _REMEMBERED:
-                del self._breakers[next(iter(self._breakers))]
+            found = self._proxies.pop((endpoint, path), None) or _Proxy(self._clock)
+            self._proxies[endpoint, path] = found
+            if len(self._proxies) > _REMEMBERED:
+                del self._proxies[next(iter(self._proxies))]
         return found

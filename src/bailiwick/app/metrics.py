@@ -113,12 +113,18 @@ METRICS = (
         "bailiwick_key_proxy_requests",
         "counter",
         "Questions to proxies of external key stores, by outcome: answered, failed, spared or busy",
-        ("outcome",),
+        ("proxy", "outcome"),
     ),
     Metric("bailiwick_key_proxy_seconds", "histogram", "Time until such a proxy has answered or failed"),
     Metric("bailiwick_key_proxy_connections", "counter", "Connections made to such proxies"),
     Metric(
-        "bailiwick_key_proxies_left_alone", "gauge", "Such proxies that are not asked for now: they have failed"
+        "bailiwick_key_proxies_left_alone",
+        "gauge",
+        "Processes that do not ask such a proxy for now: it has failed",
+        ("proxy",),
+    ),
+    Metric(
+        "bailiwick_hsm_requests", "counter", "Calls to HSMs, by outcome: answered or failed", ("hsm", "outcome")
     ),
     Metric(
         "bailiwick_peer_messages",

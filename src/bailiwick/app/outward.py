@@ -14,15 +14,15 @@ from bailiwick.core.message import Request, Response
 from bailiwick.core.peers import Peers
 from bailiwick.federation.fetch import Fetcher
 from bailiwick.federation.kept import Kept
-from bailiwick.outside import Token
 from bailiwick.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from bailiwick.app.courier import Courier
+    from bailiwick.app.hsm import Pkcs11Token
     from bailiwick.app.xks import File
 
 
-def hsms(settings: Settings) -> Mapping[str, Token]:
+def hsms(settings: Settings) -> Mapping[str, Pkcs11Token]:
     """The operator's HSMs, each opened when it is first asked. Raises SettingsError for a file of no use."""
     if settings.hsm is None:
         return {}
