@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bailiwick.app.cli import app
 from bailiwick.app.home import HomeError
 from bailiwick.app.settings import Settings
 from bailiwick.core.message import Header, Request
+from bailiwick.trail.files import Files
 
 Run = Callable[..., Result]
 
@@ -102,6 +104,28 @@ def test_search(run: Run) -> None:
     assert "chain" not in record
     assert len(run("search", "--json", "--limit", "1").stdout.splitlines()) == 1
     assert run("search", "eventName=ListUsers", "sourceIPAddress=192.0.2.9", "--json").stdout == ""
+
+
+def test_a_resource_by_what_the_table_shows_of_it(tmp_path: Path, run: Run) -> None:
+    trail = Files(tmp_path / "copy")
+    segment = trail.begin(datetime(2026, 11, 24, tzinfo=UTC))
+    for name in ("alias/app", "role/app"):
+        told = {
+            "eventName": name,
+            "eventTime": "2026-11-24T04:00:00Z",
+            "resources": [{"ARN": f"arn:aws:x:y:1:{name}"}],
+        }
+        segment.append([json.dumps(told).encode()])
+    segment.close()
+
+    def found(resource: str) -> list[str]:
+        arguments = ("search", f"resource={resource}", "--json", "--audit", str(tmp_path / "copy"))
+        return [json.loads(line)["eventName"] for line in run(*arguments).stdout.splitlines()]
+
+    assert found("app") == ["role/app", "alias/app"]
+    assert found("alias/app") == ["alias/app"]
+    assert found("arn:aws:x:y:1:role/app") == ["role/app"]
+    assert found("key/app") == []
 
 
 @pytest.mark.parametrize(

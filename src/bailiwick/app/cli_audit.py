@@ -125,18 +125,19 @@ def search(
     """Find records, the newest first, by what they have and by time. The trail is indexed as far as it is needed.
 
     NAME is one of: eventID, requestID, sharedEventID, eventName, eventSource, errorCode, readOnly, awsRegion,
-    sourceIPAddress, account, userName, principal (an ARN), accessKeyId, resource (an ARN, or the last part of one),
-    resourceType. A value is compared as a whole.
+    sourceIPAddress, account, userName, principal (an ARN), accessKeyId, resource (an ARN,
+    `alias/app`, or the last part of one), resourceType. A value is compared as a whole.
     """
     now = time.time()
     query = Query(
-        tuple(_word(word) for word in words or []),
+        tuple(map(_indexed, map(_word, words or []))),
         _moment(since, now) if since else 0.0,
         _moment(until, now) if until else float("inf"),
     )
     with trail_of(config, data, folder) as (shelf, _), indexing() as progress:
-        found = islice(Search(shelf).find(query, progress=progress), limit or None)
-        lines = (record_in(line) for _, line in found)
+        named = [word.partition("=")[2] for word in words or [] if _indexed(word) != word]
+        found = (record_in(line) for _, line in Search(shelf).find(query, progress=progress))
+        lines = islice((line for line in found if _names(line, named)), limit or None)
         if as_json:
             for line in lines:
                 sys.stdout.buffer.write(line + b"\n")
@@ -210,6 +211,23 @@ def _word(text: str) -> str:
     if name not in WORDS or not equals or not value:
         raise SettingsError(f"`{text}` is not NAME=VALUE with a NAME of: {', '.join(WORDS)}")
     return text
+
+
+def _indexed(word: str) -> str:
+    """The word as the index has it, which has a resource by its ARN and by the last part: `app` of `alias/app`."""
+    name, _, value = word.partition("=")
+    return word if name != "resource" or value.startswith("arn:") else f"{name}={value.rpartition('/')[2]}"
+
+
+def _names(line: bytes, resources: list[str]) -> bool:
+    """Whether a record names all of these, such as `alias/app` or `user/staff/alice`."""
+    if not resources:
+        return True
+    try:
+        arns = [str(each.get("ARN", "")) for each in json.loads(line).get("resources") or ()]
+    except ValueError:
+        return False  # what a crash cut short
+    return all(any(arn.endswith(f":{name}") for arn in arns) for name in resources)
 
 
 def _moment(text: str, now: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console, Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -223,7 +223,7 @@ def _origin(found: Lineage) -> str:
 
 
 def _rows(link: Link) -> Table:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in (
         ("key", link.access_key_id),
         ("given", f"{link.time} to {link.by}" if link.time else ""),

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bailiwick.core.policy.explain import Considered, Explanation, Told
@@ -96,7 +96,7 @@ def _headline(record: dict[str, Any]) -> RenderableType:
     identity = record.get("userIdentity", {})
     service = str(record.get("eventSource", "")).partition(".")[0]
     explanation = explanation_of(record)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table("", Column(overflow="fold"), show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("request", str(record.get("requestID")))
     table.add_row("at", f"{record.get('eventTime')}, from {record.get('sourceIPAddress')}")
     table.add_row("who", str(identity.get("arn") or identity.get("accountId") or "unknown"))
@@ -120,9 +120,8 @@ def _without_story(record: dict[str, Any]) -> str:
 
 
 def _layers(explanation: Explanation) -> Table:
-    table = Table(
-        "layer", "says", "policies", "statements", "about this action", title="Layers", title_justify="left"
-    )
+    columns = [Column(name, overflow="fold") for name in ("layer", "says", "policies")]
+    table = Table(*columns, "statements", "about this action", title="Layers", title_justify="left")
     for told in explanation.layers:
         decided = told.kind is explanation.layer
         table.add_row(
@@ -180,7 +179,8 @@ def _pretty(text: str) -> str:
 
 
 def _context(explanation: Explanation) -> Table:
-    table = Table("condition key", "in the request", title="What conditions asked for", title_justify="left")
+    columns = [Column(name, overflow="fold") for name in ("condition key", "in the request")]
+    table = Table(*columns, title="What conditions asked for", title_justify="left")
     for key, value in explanation.context.items():
         table.add_row(key, value if isinstance(value, str) else ", ".join(value))
     for key in explanation.absent:
