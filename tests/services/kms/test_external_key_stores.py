@@ -221,6 +221,11 @@ def test_what_a_proxy_calls_its_trouble_is_told_if_it_is_short(houses: Houses) -
         assert caught.value.response["Error"]["Message"].endswith(told)
 
 
+def test_a_proxy_makes_no_random_bytes(houses: Houses) -> None:
+    asked = {"NumberOfBytes": 1, "CustomKeyStoreId": houses.store}
+    assert refusal(houses.kms.generate_random, **asked) == "UnsupportedOperationException"
+
+
 def test_a_proxy_is_in_one_store_and_its_credential_is_kept(houses: Houses) -> None:
     kms = houses.kms
     (entry,) = kms.describe_custom_key_stores()["CustomKeyStores"]

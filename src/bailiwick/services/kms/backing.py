@@ -23,6 +23,7 @@ from bailiwick.services.kms.shapes import (
     CustomKeyStoreInvalidStateException,
     CustomKeyStoreNotFoundException,
     KMSInvalidStateException,
+    UnsupportedOperationException,
 )
 from bailiwick.services.kms.stores import AWS_CLOUDHSM, KeyStore
 from bailiwick.store import waiting
@@ -121,12 +122,14 @@ def _digest(head: bytes, context: Context) -> bytes:
 def random(call: Call, store_id: str, size: int) -> bytes:
     """Random bytes of a token.
 
-    Raises CustomKeyStoreNotFoundException, CustomKeyStoreInvalidStateException.
+    Raises CustomKeyStoreNotFoundException, CustomKeyStoreInvalidStateException, UnsupportedOperationException.
     """
     waiting.leave()
     store = stores.of_call(call, store_id)
-    if store is None or store.kind != AWS_CLOUDHSM:
-        raise CustomKeyStoreNotFoundException(f"There is no CloudHSM key store {store_id}.")
+    if store is None:
+        raise CustomKeyStoreNotFoundException(f"There is no custom key store {store_id}.")
+    if store.kind != AWS_CLOUDHSM:
+        raise UnsupportedOperationException(f"The external key store {store_id} makes no random bytes.")
     token = call.environment.hsms.get(store.cluster or "")
     if not store.connected or token is None:
         raise CustomKeyStoreInvalidStateException(f"The custom key store {store_id} is not connected.")
