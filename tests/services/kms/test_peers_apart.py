@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peers_support import HOMES, Net, Side
-from services_support import refusal
+from services_support import allow, deny, document, refusal
 from sqlalchemy import update
 
 from bailiwick.core.peers import Peers
@@ -360,8 +360,12 @@ def test_three_deployments_know_of_each_other(clock: Clock) -> None:
     assert [net[number].decrypt(blob) for number in range(3)] == [b"text"] * 3
 
 
+OPEN = allow("kms:*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+POLICIES = (document(OPEN), document(OPEN, deny("kms:UpdatePrimaryRegion", Principal="*")))
+"""What every key here is: open to the account, with or without having the primary moved to it, or from it."""
+
 STEPS = st.lists(
-    st.sampled_from(("rotate", "schedule", "stop", "move", "force", "carry", "lose", "again", "replay")),
+    st.sampled_from(("rotate", "schedule", "stop", "move", "policy", "force", "carry", "lose", "again", "replay")),
     max_size=14,
 )
 
@@ -393,7 +397,7 @@ def test_whatever_is_lost_or_comes_twice_all_agree_in_the_end(clock: Clock, step
 
 
 LIVES = st.lists(
-    st.sampled_from(("drop", "wish", "rotate", "move", "carry", "lose", "again", "replay")), max_size=14
+    st.sampled_from(("drop", "wish", "rotate", "move", "policy", "carry", "lose", "again", "replay")), max_size=14
 )
 
 
@@ -451,13 +455,14 @@ def do(step: str, net: Net, side: Side, key_id: str, chance: Any) -> None:
             KeyId=key_id, RotationPeriodInDays=chance.randint(90, 2560)
         ),
         "stop": lambda: side.kms.disable_key_rotation(KeyId=key_id),
+        "policy": lambda: side.kms.put_key_policy(KeyId=key_id, Policy=chance.choice(POLICIES)),
         "move": lambda: side.kms.update_primary_region(KeyId=key_id, PrimaryRegion=chance.choice(away)),
     }
     if step in refusable:
         errors = side.kms.exceptions
         with suppress(
             *(errors.UnsupportedOperationException, errors.ConflictException, errors.KMSInvalidStateException),
-            *(errors.NotFoundException, errors.LimitExceededException),
+            *(errors.NotFoundException, errors.LimitExceededException, ClientError),
         ):
             refusable[step]()
     elif step == "force":

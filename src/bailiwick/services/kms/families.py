@@ -27,7 +27,10 @@ PURPOSE = "kms-family-digests"
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shared. `digests` is sealed."""
+    """What is shared. `digests` is sealed. Where the primary was moved by a call, `moved_by` says by whom (JSON).
+
+    `moved_from` is not shared: the region here that laid the primary down, until something newer is told.
+    """
 
     account: str
     id: str
@@ -39,6 +42,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     pending: str = ""
     pending_how: str | None = None
     pending_since: float | None = None
+    moved_by: str | None = None
+    moved_from: str | None = None
 
     @property
     def rank(self) -> tuple[int, str, int]:
@@ -221,12 +226,18 @@ def move_primary(
     *,
     rotation_due: float | None,
     step: int = 1,
+    moved_by: str | None = None,
+    moved_from: str | None = None,
 ) -> None:
-    """Have the primary be in a region, as all keys here say from now on; `step` is by how much the epoch rises."""
+    """Have the primary be in a region, as all keys here say from now on; `step` is by how much the epoch rises.
+
+    `moved_by` and `moved_from` are as in Family.
+    """
     point(transaction, account, key_id, region, rotation_due)
     found = find(transaction, account, key_id)
     if found is not None:
         values = {"epoch": found.epoch + step, "primary_region": region, "rotation_due": rotation_due}
+        values |= {"moved_by": moved_by, "moved_from": moved_from}
         same = (family.c.account == account, family.c.id == key_id)
         transaction.run(update(family).where(*same).values(values))
         changed(transaction, environment, account, key_id, own=True)

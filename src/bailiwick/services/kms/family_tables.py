@@ -20,6 +20,8 @@ family = Table(
     Column("pending_how", string(16)),
     Column("pending_since", Float),
     Column("digests", LargeBinary, nullable=False),  # sealed: the key by which imported material is recognized
+    Column("moved_by", Text),  # who had the primary moved where it is, by a call: a JSON object
+    Column("moved_from", string(32)),  # the region here that laid the primary down, if that was the last move
 )
 
 # Its keys, by region: those in this deployment's store, and what is known of those at peers.

@@ -4,6 +4,7 @@
 - Material is never lost: what either has, both have. Which of it is current, the newer one says.
 - Of a key in another region the register with the higher version is believed, whoever passed it on; of keys here
   nobody is believed.
+- The primary comes here only as the policies here allow (peer_consent.py), or back where it was laid down.
 - A wish is fulfilled once, for who is not behind: it names the register of what was there before.
 """
 
@@ -16,8 +17,9 @@ from sqlalchemy import insert, update
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
+from bailiwick.core.policy.question import Decision
 from bailiwick.directory import accounts
-from bailiwick.services.kms import families, multi_region, peer_replicas, rotation, specs
+from bailiwick.services.kms import families, multi_region, peer_consent, peer_replicas, records, rotation, specs
 from bailiwick.services.kms.families import GONE, WANTED, Family, Member
 from bailiwick.services.kms.family_tables import family
 from bailiwick.services.kms.peer_messages import Snapshot
@@ -25,20 +27,26 @@ from bailiwick.services.kms.peer_replicas import Unacceptable
 from bailiwick.services.kms.records import PENDING_DELETION
 
 
-def merge(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer, now: float) -> None:
-    """Take in what a peer told. Raises Unacceptable, and then nothing may be kept."""
+def merge(
+    transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer, now: float
+) -> Decision | None:
+    """Take in what a peer told. Raises Unacceptable, and then nothing may be kept.
+
+    Returns why the primary, which was moved here, was given back, if the policies here are why.
+    """
     account, key_id = told.account, told.id
     _check(transaction, environment, told, peer)
     known = families.find(transaction, account, key_id)
     if known is None:
         if not any(environment.peers.of_region(region) is None for region in told.wishes):
-            return  # it is of no concern here
+            return None  # it is of no concern here
         _begin(transaction, environment, told)
     news = known is None or told.rank > known.rank
     before = known.primary_region if known is not None else ""
+    returns = known is not None and _returns(transaction, known, told)
     renewed = _renew_wishes(transaction, told)
     news |= _take_registers(transaction, told)
-    own = _catch_up(transaction, told)
+    own = behind = _catch_up(transaction, told)
     if known is None or told.rank >= known.rank:
         for region, wish in sorted(told.wishes.items()):
             if environment.peers.of_region(region) is None:
@@ -52,7 +60,11 @@ def merge(transaction: Transaction, environment: Environment, told: Snapshot, pe
     if own or is_newer or news or renewed:
         but = None if renewed else peer.name  # who has the answer, or has given it
         families.changed(transaction, environment, account, key_id, own=own or is_newer, but=but)
-    _settle(transaction, environment, told, before, now)
+    refused = None
+    if not (returns or behind):
+        refused = _refused(transaction, environment, told, before, peer, now)
+    _settle(transaction, environment, told, before, now, gives_back=refused is not None)
+    return refused
 
 
 def _check(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer) -> None:
@@ -95,6 +107,33 @@ def _renew_wishes(transaction: Transaction, told: Snapshot) -> bool:
             families.put(transaction, told.account, told.id, msgspec.structs.replace(mine, version=seen.version))
             renewed = True
     return renewed
+
+
+def _returns(transaction: Transaction, known: Family, told: Snapshot) -> bool:
+    """Whether a primary comes back to who laid it down, from one who had never said that it was the primary."""
+    chosen = families.members(transaction, told.account, told.id).get(known.primary_region)
+    return known.moved_from == told.primary and chosen is not None and chosen.epoch < known.epoch
+
+
+def _refused(
+    transaction: Transaction, environment: Environment, told: Snapshot, before: str, peer: Peer, now: float
+) -> Decision | None:
+    """Why a key here cannot be the primary that was moved to it, if policies here do not allow that.
+
+    Raises Unacceptable where nobody is said to have moved it. So of two who refuse neither sends it back for ever.
+    """
+    found = families.find(transaction, told.account, told.id)
+    if found is None or before in ("", found.primary_region):
+        return None
+    key_arn = peer_replicas.arn_of(environment, told, found.primary_region)
+    key = records.key(transaction, environment, key_arn, now)
+    if key is None:
+        return None
+    mover = peer_consent.mover(found)
+    if mover is None:
+        raise Unacceptable("the primary was moved here, and nobody is named who asked for it")
+    decision = peer_consent.decision(transaction, mover, key, peer.name)
+    return None if decision.allowed else decision
 
 
 def _is_for_us(transaction: Transaction, told: Snapshot) -> bool:
@@ -162,27 +201,35 @@ def _shared(told: Snapshot) -> dict[str, Any]:
         "pending": told.pending,
         "pending_how": told.pending_how,
         "pending_since": told.pending_since,
+        "moved_by": None if told.moved_by is None else msgspec.json.encode(told.moved_by).decode(),
+        "moved_from": None,
     }
 
 
-def _settle(transaction: Transaction, environment: Environment, told: Snapshot, before: str, now: float) -> None:
+def _settle(
+    transaction: Transaction, environment: Environment, told: Snapshot, before: str, now: float, *, gives_back: bool
+) -> None:
     """What follows from what is known now: who is primary, what is current, what is to be deleted."""
     account, key_id = told.account, told.id
     found = families.find(transaction, account, key_id)
     assert found is not None, "it was begun"
-    known = families.members(transaction, account, key_id)
-    chosen, earlier = known.get(found.primary_region), known.get(before)
-    if chosen is not None and chosen.here and earlier is not None and before != found.primary_region:
-        rows = families.here(transaction, account, key_id)
-        row = next((row for row in rows if row.region == found.primary_region), None)
-        if (row is None or row.state == PENDING_DELETION) and earlier.state != GONE:
-            # The key that was chosen cannot be the primary: the one that was goes on.
-            families.move_primary(
-                transaction, environment, account, key_id, before, rotation_due=found.rotation_due
-            )
+    if gives_back or _cannot_be_primary(transaction, found, before):
+        due = found.rotation_due  # the one that was the primary goes on
+        families.move_primary(transaction, environment, account, key_id, before, rotation_due=due)
     _break_tie(transaction, environment, found, told)
     rotation.complete(transaction, environment, account, key_id, now)
     multi_region.replica_is_gone(transaction, account, key_id, now)
+
+
+def _cannot_be_primary(transaction: Transaction, found: Family, before: str) -> bool:
+    """Whether it is a key here that was chosen, and is none or is to be deleted, while the one before is there."""
+    known = families.members(transaction, found.account, found.id)
+    chosen, earlier = known.get(found.primary_region), known.get(before)
+    if chosen is None or not chosen.here or earlier is None or before == found.primary_region:
+        return False
+    rows = families.here(transaction, found.account, found.id)
+    row = next((row for row in rows if row.region == found.primary_region), None)
+    return (row is None or row.state == PENDING_DELETION) and earlier.state != GONE
 
 
 def _break_tie(transaction: Transaction, environment: Environment, found: Family, told: Snapshot) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 MOST_BYTES = 512 * 1024
+MOST_LETTERS, MOST_KEYS, MOST_VALUES = 1024, 256, 64
 
 _Count = Annotated[int, Meta(ge=0, le=1 << 30)]
 _Id = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -62,6 +63,20 @@ class Wish(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = []
 
 
+class Mover(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who had the primary moved by a call, as her deployment vouches, and the condition keys of that call."""
+
+    arn: Annotated[str, Meta(max_length=2048)]
+    context: Annotated[
+        dict[
+            Annotated[str, Meta(max_length=MOST_LETTERS)],
+            Annotated[str, Meta(max_length=MOST_LETTERS)]
+            | Annotated[tuple[Annotated[str, Meta(max_length=MOST_LETTERS)], ...], Meta(max_length=MOST_VALUES)],
+        ],
+        Meta(max_length=MOST_KEYS),
+    ] = {}
+
+
 class Snapshot(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that a deployment knows of a multi-Region key.
 
@@ -85,6 +100,7 @@ class Snapshot(Told, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pending: _IdOrNone = ""
     pending_how: _Word | None = None
     pending_since: _Time | None = None
+    moved_by: Mover | None = None
     materials: Annotated[list[Material], Meta(max_length=4096)] = []
     members: Annotated[dict[_Region, Register], Meta(max_length=64)] = {}
     wishes: Annotated[dict[_Region, Wish], Meta(max_length=64)] = {}

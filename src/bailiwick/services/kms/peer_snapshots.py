@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
-from bailiwick.services.kms import families, records, tables
+from bailiwick.services.kms import families, peer_consent, records, tables
 from bailiwick.services.kms.families import PRESENT, WANTED, Family, Member
 from bailiwick.services.kms.peer_messages import Material, Register, Snapshot, Wish
 from bailiwick.services.kms.records import EXTERNAL
@@ -49,6 +49,7 @@ def compose(
         pending=found.pending,
         pending_how=found.pending_how,
         pending_since=found.pending_since,
+        moved_by=peer_consent.mover(found),
         materials=_materials(transaction, environment, first, has) if first else [],
         members={each.region: _register(transaction, found, rows, each) for each in known if each.state != WANTED},
         wishes={

@@ -12,6 +12,7 @@ from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import (
     families,
     multi_region,
+    peer_consent,
     policies,
     records,
     replicas_away,
@@ -83,14 +84,26 @@ def primary_to_move(call: Call, request: shapes.UpdatePrimaryRegionRequest) -> T
     if replica is None and call.environment.peers.of_region(request.PrimaryRegion) is None:
         return target
     if replica is None:
-        # At a peer its own policy cannot be asked: that of the primary says whether the caller may, by its ARN.
-        away = multi_region.in_region(target.arn, request.PrimaryRegion)
-        return msgspec.structs.replace(target, also=(msgspec.structs.replace(target, arn=away),))
+        return msgspec.structs.replace(target, also=(_away(call, target, request.PrimaryRegion),))
     also = msgspec.structs.replace(
         target, account=replica.account, arn=replica.arn, policy=replica.layer,
         context={**region, **replica.context, "kms:calleraccount": call.account},
     )  # fmt: skip
     return msgspec.structs.replace(target, also=(also,))
+
+
+def _away(call: Call, target: Target, region: str) -> Target:
+    """A replica at a peer, for what the caller's policies say; the peer asks its own when it is told."""
+    context: dict[str, Value] = {
+        key: value
+        for key, value in target.context.items()
+        if not key.startswith(("aws:resourcetag/", "kms:resourcealiases"))
+    }
+    context["kms:multiregionkeytype"] = multi_region.REPLICA
+    leaves_it_to_them = records.compiled(policies.default(call), {})
+    return msgspec.structs.replace(
+        target, arn=multi_region.in_region(target.arn, region), policy=leaves_it_to_them, context=context
+    )
 
 
 @kms.operation("UpdatePrimaryRegion", on=primary_to_move, writes=True)
@@ -104,7 +117,14 @@ def update_primary_region(call: Call, request: shapes.UpdatePrimaryRegionRequest
     if replica not in multi_region.related(call.transaction, key) and not replicas_away.is_made(call, key, region):
         raise NotFoundException(f"Key '{replica}' does not exist")
     families.move_primary(
-        call.transaction, call.environment, key.account, key.id, region, rotation_due=key.rotation_due
+        call.transaction,
+        call.environment,
+        key.account,
+        key.id,
+        region,
+        rotation_due=key.rotation_due,
+        moved_by=peer_consent.asking(call),
+        moved_from=key.region,
     )
 
 

@@ -115,9 +115,11 @@ def answered(environment: Environment, peer: Peer, asked: bytes, answer: bytes, 
 
 def _take(call: Call, peer: Peer, told: Snapshot) -> None:
     try:
-        peer_merge.merge(call.transaction, call.environment, told, peer, call.now)
+        refused = peer_merge.merge(call.transaction, call.environment, told, peer, call.now)
     except Unacceptable as error:
         raise InvalidPeerMessageException(f"The message is refused: {error}.") from None
+    if refused is not None and refused.layer is not None:
+        call.additional = {"primaryRefusedBy": refused.layer.value}
 
 
 def _answer(
@@ -139,6 +141,8 @@ def _evidence(told: Snapshot) -> dict[str, Any]:
     said: dict[str, Any] = {"keyId": told.id, "epoch": told.epoch, "revision": told.revision}
     said["primaryRegion"] = told.primary
     said["members"] = {region: each.state for region, each in sorted(told.members.items())}
+    if told.moved_by is not None:
+        said["movedBy"] = told.moved_by.arn
     if told.wishes:
         said["replicaRegions"] = sorted(told.wishes)
     return said

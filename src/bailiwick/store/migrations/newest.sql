@@ -550,7 +550,7 @@ CREATE TABLE kms_family (
 	pending VARCHAR(64) DEFAULT '' NOT NULL, 
 	pending_how VARCHAR(16), 
 	pending_since FLOAT, 
-	digests BLOB NOT NULL, 
+	digests BLOB NOT NULL, moved_by TEXT, moved_from VARCHAR(32), 
 	CONSTRAINT kms_family_pk PRIMARY KEY (account, id)
 );
 
@@ -1063,4 +1063,4 @@ CREATE INDEX web_session_parent ON web_session (parent);
 
 CREATE INDEX web_step_expires ON web_step (expires);
 
-INSERT INTO alembic_version (version_num) VALUES ('0029')
+INSERT INTO alembic_version (version_num) VALUES ('0030')
