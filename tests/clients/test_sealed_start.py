@@ -77,6 +77,11 @@ def test_a_sealed_start(split: tuple[ServerProcess, list[str]]) -> None:
             getattr(server.client(service), call)()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
         assert refused.value.response["Error"]["Code"].startswith("ServiceUnavailable")
+    browser = urllib.request.Request(f"{server.endpoint}/console", headers={"Accept": "text/html,*/*"})
+    with pytest.raises(urllib.error.HTTPError) as page:
+        urllib.request.urlopen(browser, timeout=5)
+    assert (page.value.code, page.value.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    assert page.value.read().startswith(b"The service is sealed")
     told = bailiwick("unseal", lines=(shares[2],), data=server.data)
     assert told == "share 3 is right; there are 1 of 2 (numbers: 3)\n"
     assert "checksum" in sealed.speak(server.data, Brought(share=shares[0][:-4] + "aaaa")).error

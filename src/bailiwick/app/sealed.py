@@ -195,7 +195,7 @@ def _wait(settings: Settings, folder: Path, listener: socket.socket, locked: Loc
     port = listener.getsockname()[1]
     ours = listen(settings.host, port, shared=True) if several else listener.dup()
     serving = server(
-        cast(Edge, edge), settings, lambda: log.warning("sealed", needs=locked.needs, desk=SOCKET), direct=False
+        cast(Edge, edge), settings, lambda: log.warning("sealed", needs=locked.needs, how="bailiwick unseal"), direct=False
     )
 
     def done() -> None:
@@ -217,6 +217,8 @@ def _answer(path: str, headers: dict[bytes, bytes]) -> Response:
         return plain(503, "sealed\n")
     if headers.get(b"content-type", b"").startswith((b"application/x-amz-json", b"application/json")):
         kind, text = "application/x-amz-json-1.1", f'{{"__type":"ServiceUnavailableException","message":"{_TEXT}"}}'
+    elif b"text/html" in headers.get(b"accept", b""):
+        kind, text = "text/plain; charset=utf-8", f"{_TEXT}\n"  # somebody with a browser
     else:
         kind = "text/xml"
         error = f"<Error><Type>Receiver</Type><Code>ServiceUnavailable</Code><Message>{_TEXT}</Message></Error>"
