@@ -110,6 +110,13 @@ def test_where_there_is_no_room(
     assert "there is no room" in run_it("backup", tmp_path / "b")[2]
 
 
+def test_a_folder_without_a_database_is_told_what_it_may_lack(run_it: Command, data: Path) -> None:
+    (data / home.DATABASE).unlink()
+    assert "name it (BAILIWICK_DATABASE, or --config)" in run_it("backup", data / "b")[2]
+    (data / keyring.FILE).unlink()
+    assert "`bailiwick init` makes one" in run_it("backup", data / "b")[2]
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_a_damaged_backup_is_never_taken(run_it: Command, data: Path, tmp_path: Path) -> None:
     file, damaged, ring = tmp_path / "b", tmp_path / "damaged", keyring.of_file(data / keyring.FILE)

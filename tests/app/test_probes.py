@@ -133,7 +133,7 @@ def test_a_disk_that_refuses_is_found_out_and_forgiven(tmp_path: Path, monkeypat
     monkeypatch.setattr(trail, "_store", store)
     monkeypatch.setattr("bailiwick.app.audit.time.sleep", pause)
     trail._store_surely([b"{}"])
-    assert seen == [("the disk refuses the audit trail", True, 1)]
+    assert seen == [(f"the audit trail cannot be written to {tmp_path / 'audit'}", True, 1)]
     assert (trail.trouble(), trail.lag) == (None, 0.0)
     trail.close()
 

@@ -90,7 +90,7 @@ class Trail:
         if not self._thread.is_alive():
             return "the thread that writes the audit trail has ended"
         if self._refused:
-            return "the disk refuses the audit trail"
+            return f"the audit trail cannot be written to {self.shelf}"
         return "the queue of the audit trail is full" if self.waiting >= self._capacity else None
 
     def write(self, event: Event) -> None:

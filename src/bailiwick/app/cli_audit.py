@@ -55,7 +55,7 @@ def trail_of(config: Path | None, data: Path | None, folder: Path | None) -> Ite
     where, store = data_folder(settings, os.environ), None
     if settings.audit_store == "database" and folder is None:
         if not (settings.database or (where / home.DATABASE).exists()):
-            raise HomeError(f"there is no deployment in {where}; `bailiwick serve` or `bailiwick init` makes one")
+            raise HomeError(home.nothing_in(where))
         store = Store(settings.database or where)
     else:
         settings = msgspec.structs.replace(settings, audit_store="files")

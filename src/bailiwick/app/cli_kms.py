@@ -69,7 +69,7 @@ def decrypt_offline(
     else:
         place = settings.database or folder
         if isinstance(place, Path) and not (place / home.DATABASE).exists():
-            raise HomeError(f"there is no deployment in {folder}")
+            raise HomeError(home.nothing_in(folder))
         found = (
             keyring.of_file(root_key)
             if root_key is not None

@@ -36,7 +36,7 @@ def deployment(
     logs.configure(settings.log_level)
     folder = data_folder(settings, os.environ)
     if not (settings.database or (folder / home.DATABASE).exists()):
-        raise HomeError(f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one")
+        raise HomeError(home.nothing_in(folder))
     found = home.open_home(folder, settings, os.environ, ask)
     store = Store(found.database)
     with closing(store):

@@ -52,7 +52,7 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> list[Finding]:
     """Every finding, in the order in which things depend on each other."""
     folder = data_folder(settings, variables)
     if not (folder.is_dir() if settings.database else (folder / home.DATABASE).is_file()):
-        missing = f"there is no deployment in {folder}; `bailiwick serve` or `bailiwick init` makes one"
+        missing = home.nothing_in(folder)
         return [Finding(State.BROKEN, "data folder", missing), *_clock(folder), *_port(settings)]
     return [
         *_folder(folder),

@@ -26,7 +26,7 @@ import msgspec
 from sqlalchemy import select
 
 from bailiwick.api import Environment, Transaction
-from bailiwick.app import keyring, opening
+from bailiwick.app import custody, keyring, opening
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
 from bailiwick.app.keyring import Ask, Held
 from bailiwick.app.noise import noise
@@ -44,6 +44,15 @@ _MAX_CREDENTIALS = 65536
 
 class HomeError(Exception):
     """The data folder cannot be used as it is; the text says how to mend it."""
+
+
+def nothing_in(folder: Path) -> str:
+    """What is told of a data folder in which there is no deployment, and no PostgreSQL is named."""
+    if any((folder / name).exists() for name in (keyring.FILE, custody.FILE)):
+        how = "there is a root key: if the database is PostgreSQL, name it (BAILIWICK_DATABASE, or --config)"
+    else:
+        how = "`bailiwick serve` or `bailiwick init` makes one; --data or BAILIWICK_DATA names another folder"
+    return f"there is no deployment in {folder}; {how}"
 
 
 class RootKey(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -194,9 +195,8 @@ def _wait(settings: Settings, folder: Path, listener: socket.socket, locked: Loc
     several = settings.workers > 1  # then the listener only keeps the port
     port = listener.getsockname()[1]
     ours = listen(settings.host, port, shared=True) if several else listener.dup()
-    serving = server(
-        cast(Edge, edge), settings, lambda: log.warning("sealed", needs=locked.needs, how="bailiwick unseal"), direct=False
-    )
+    listening = partial(log.warning, "sealed", needs=locked.needs, how="bailiwick unseal")
+    serving = server(cast(Edge, edge), settings, listening, direct=False)
 
     def done() -> None:
         serving.should_exit = True
