@@ -115,17 +115,14 @@ def test_a_data_folder_that_cannot_be_written_is_said_at_the_start_and_by_doctor
     secret.write_bytes(server.client("kms").encrypt(KeyId=key, Plaintext=b"disaster")["CiphertextBlob"])
     server.kill()  # so that what is newest is in the log beside the database
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    offline = [
-        sys.executable,
-        "-m",
-        "bailiwick",
-        "kms",
-        "decrypt-offline",
-        str(secret),
-        "--data",
-        str(disk / "data"),
-    ]
-    assert subprocess.run(offline, stdout=subprocess.PIPE, env=clean_environment()).stdout == b"disaster"
+    root = (disk / "data" / "root-credentials").read_text().partition("aws_access_key_id = ")[2].split()[0]
+    for arguments, told in (
+        (("kms", "decrypt-offline", str(secret)), "disaster"),
+        (("audit", "verify"), "The trail is as it was written."),
+        (("trace", root), "active, of the root user"),
+    ):
+        command = [sys.executable, "-m", "bailiwick", *arguments, "--data", str(disk / "data")]
+        assert told in subprocess.run(command, stdout=subprocess.PIPE, text=True, env=clean_environment()).stdout
     command = [sys.executable, "-m", "bailiwick", "serve", "--data", str(disk / "data"), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=60)
     assert done.returncode == 1

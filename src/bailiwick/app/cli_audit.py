@@ -23,6 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from bailiwick.app import home, keyring, opening
+from bailiwick.app.cli_support import readable
 from bailiwick.app.home import HomeError
 from bailiwick.app.place import shelf_of, signer_of
 from bailiwick.app.settings import Settings, SettingsError, data_folder, load
@@ -173,7 +174,11 @@ def _signing_key(settings: Settings) -> bytes:
     if ring is None:
         raise HomeError(f"there is no root key in {folder}, on which the signatures hang; give it, or --key")
     if settings.database or (folder / home.DATABASE).exists():
-        with closing(Store(settings.database or folder)) as store, store.transaction() as transaction:
+        with (
+            readable(settings.database or folder) as place,
+            closing(Store(place)) as store,
+            store.transaction() as transaction,
+        ):
             keyring.check(transaction, ring)
     return signer_of(ring).public
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import shutil
 import sys
 import tempfile
 import threading
@@ -21,7 +20,7 @@ from bailiwick.api import Environment
 from bailiwick.app import backup as backups
 from bailiwick.app import home, keyring, logs, opening, outward
 from bailiwick.app.cli_backup import RootKeyFile, root_for, told
-from bailiwick.app.cli_support import Config, Data, deployment, say
+from bailiwick.app.cli_support import Config, Data, deployment, readable, say
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.operated import Change, changes
@@ -77,7 +76,7 @@ def decrypt_offline(
         )
         if found is None:
             raise RootKeyError(f"there is no root key in {folder}; name it with --root-key")
-        with _readable(place) as where:
+        with readable(place) as where:
             arn, plaintext = _opened(where, found, blob, pairs)
     sys.stderr.write(f"opened with {arn}\n")
     sys.stdout.buffer.write(plaintext)
@@ -130,19 +129,6 @@ def _tell(change: Change, name: str, key_arn: str, member: str) -> None:
     parsed = arn.parse(key_arn)
     told = {"keyId": parsed.resource.removeprefix("key/"), member: parsed.region}
     change.tell("kms", name, key_arn, parsed.account, **told)
-
-
-@contextmanager
-def _readable(place: Path | str) -> Iterator[Path | str]:
-    """The database; of one that cannot be written, as on a disk that is failing, a copy: SQLite writes to read."""
-    if isinstance(place, str) or os.access(place, os.W_OK):
-        yield place
-        return
-    with tempfile.TemporaryDirectory(prefix="bailiwick-") as copied:
-        for name in (home.DATABASE, f"{home.DATABASE}-wal"):
-            if (place / name).exists():
-                shutil.copy(place / name, copied)
-        yield Path(copied)
 
 
 def _opened(place: Path | str, ring: KeyRing, blob: bytes, context: dict[str, str]) -> tuple[str, bytes]:

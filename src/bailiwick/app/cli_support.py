@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -51,8 +53,25 @@ def directory(config: Path | None, data: Path | None) -> Iterator[Transaction | 
     if not (settings.database or (folder / home.DATABASE).exists()):
         yield None
         return
-    with closing(Store(settings.database or folder)) as store, store.transaction() as transaction:
+    with (
+        readable(settings.database or folder) as place,
+        closing(Store(place)) as store,
+        store.transaction() as transaction,
+    ):
         yield transaction
+
+
+@contextmanager
+def readable(place: Path | str) -> Iterator[Path | str]:
+    """The database; of one that cannot be written, as on a disk that is failing, a copy: SQLite writes to read."""
+    if isinstance(place, str) or os.access(place, os.W_OK):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="bailiwick-") as copied:
+        for name in (home.DATABASE, f"{home.DATABASE}-wal"):
+            if (place / name).exists():
+                shutil.copy(place / name, copied)
+        yield Path(copied)
 
 
 def number(account_id: str) -> str:
