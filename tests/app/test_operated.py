@@ -64,6 +64,8 @@ def told(run_it: Command, tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
             path.unlink()
         return [json.loads(line) for line in lines]
 
+    first = records()
+    assert [record["eventName"] for record in first] == ["CreateAccount"]
     return records
 
 
@@ -121,6 +123,18 @@ def test_the_record_says_who_and_on_what(run_it: Command, told: Any, monkeypatch
             },
         },
     }
+
+
+def test_the_first_account(run_it: Command, tmp_path: Path) -> None:
+    (key,) = re.findall(r"AKIA\w+", (tmp_path / "data" / "root-credentials").read_text())
+    with closing(Store(tmp_path / "data")) as store, store.transaction() as transaction:
+        (row,) = transaction.all(select(tables.happened))
+    made = json.loads(row.event)
+    assert made[:6] == [
+        *("organizations", "CreateAccount", FIRST, "us-east-1", ROOT),
+        {"accountName": "main", "accessKeyId": key},
+    ]
+    assert made[7][4] == "bailiwick init"
 
 
 def test_root_users(run_it: Command, told: Any, tmp_path: Path) -> None:

@@ -30,14 +30,17 @@ from bailiwick.app import custody, keyring, opening
 from bailiwick.app.files import UnsafeFile, private_folder, write_private
 from bailiwick.app.keyring import Ask, Held
 from bailiwick.app.noise import noise
+from bailiwick.app.operated import changes_in
 from bailiwick.app.settings import Settings, SettingsError
-from bailiwick.core import ids
+from bailiwick.core import arn, ids
 from bailiwick.core.seal import KeyRing
 from bailiwick.directory import access_keys, accounts, membership, organizations, tables
 from bailiwick.store import Store
 from bailiwick.store import settings as facts
 
 DATABASE, ROOT_CREDENTIALS, AWS_CONFIG, AUDIT = "bailiwick.db", "root-credentials", "aws-config", "audit"
+FIRST_NAME = "main"
+"""The name of the first account."""
 _DEFAULT_REGION, _DEFAULT_PARTITION = "us-east-1", "aws"
 _MAX_CREDENTIALS = 65536
 
@@ -126,7 +129,7 @@ def begin(
     for name, value in msgspec.structs.asdict(deployment).items():
         facts.put(transaction, f"deployment.{name}", value)
     return deployment, new_account(
-        transaction, deployment.environment(ring), deployment.account_id, "main", adopted
+        transaction, deployment.environment(ring), deployment.account_id, FIRST_NAME, adopted
     )
 
 
@@ -267,6 +270,9 @@ def _begun(folder: Path, store: Store, held: Held | None, settings: Settings) ->
         if deployment_in(transaction) is not None:
             raise HomeError("another node has just begun this deployment; give this one its root key")
         deployment, key = begin(transaction, settings, held.ring, adopted)
+        with changes_in(transaction, deployment) as change:
+            number, told = deployment.account_id, {"accountName": FIRST_NAME, "accessKeyId": key.access_key_id}
+            change.tell("organizations", "CreateAccount", arn.root(deployment.partition, number), number, **told)
         # Before the commit: a key that the database knows is always one that somebody can read.
         write_credentials(folder / ROOT_CREDENTIALS, key, deployment.account_id)
     return Home(folder, settings.database or folder, held.ring, deployment, is_new=True, held=held)

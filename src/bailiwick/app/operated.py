@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bailiwick.api import Transaction
 from bailiwick.app import happenings
-from bailiwick.app.home import Deployment, Home
 from bailiwick.core.happened import Happened, Operator
 from bailiwick.store import Store
+
+if TYPE_CHECKING:
+    from bailiwick.app.home import Deployment, Home
 
 OURS = "bailiwick"
 """The source of what no service of AWS has: `bailiwick.amazonaws.com`."""

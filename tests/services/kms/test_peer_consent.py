@@ -52,6 +52,14 @@ def moved(net: Net, key_id: str, kms: Any = None, to: str = EU) -> str:
     return primary(net, key_id)
 
 
+def told_of(world: World) -> dict[str, Any]:
+    """The last record of a message that a side took in, and had something to say of."""
+    events = [event for event in world.events if event.additional and "primary" in str(event.additional)]
+    record: dict[str, Any] = json.loads(record_of(events[-1], world.environment.noise))
+    assert record["eventName"] == "SynchronizeMultiRegionKey"
+    return record
+
+
 def user(world: World, name: str, *statements: dict[str, Any], tags: dict[str, str] | None = None) -> Any:
     """A client of KMS with a user's key."""
     iam = world.client("iam")
@@ -118,13 +126,12 @@ def test_a_key_that_leaves_it_to_the_account_follows_the_policies_of_who_asks(ne
 )
 def test_a_key_that_does_not_allow_it_gives_the_primary_back(net: Net, policy: str) -> None:
     key_id = replicated(net, policy)
-    before = len(net[1].world.events)
     assert moved(net, key_id) == US
-    first = record_of(net[1].world.events[before], net[1].world.environment.noise)
-    record = json.loads(first)
-    assert record["eventName"] == "SynchronizeMultiRegionKey"
-    assert record["requestParameters"]["movedBy"] == f"arn:aws:iam::{ACCOUNT}:root"
-    assert record["additionalEventData"] == {"primaryRefusedBy": "resource-based policy"}
+    theirs, ours = (told_of(side.world) for side in (net[1], net[0]))
+    assert theirs["requestParameters"]["movedBy"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert theirs["additionalEventData"] == {"primaryRefusedBy": "resource-based policy"}
+    assert ours["requestParameters"]["primaryRegion"] == US
+    assert ours["additionalEventData"] == {"primaryGivenBack": True}
     assert net[1].decrypt(net[0].encrypt(key_id)) == b"text"
     net[1].world.client("kms").put_key_policy(KeyId=key_id, Policy=document(LEFT_TO_IAM))
     assert moved(net, key_id) == EU

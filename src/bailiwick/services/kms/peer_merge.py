@@ -17,7 +17,6 @@ from sqlalchemy import insert, update
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.peers import Peer
-from bailiwick.core.policy.question import Decision
 from bailiwick.directory import accounts
 from bailiwick.services.kms import families, multi_region, peer_consent, peer_replicas, records, rotation, specs
 from bailiwick.services.kms.families import GONE, WANTED, Family, Member
@@ -29,17 +28,17 @@ from bailiwick.services.kms.records import PENDING_DELETION
 
 def merge(
     transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer, now: float
-) -> Decision | None:
+) -> dict[str, str | bool]:
     """Take in what a peer told. Raises Unacceptable, and then nothing may be kept.
 
-    Returns why the primary, which was moved here, was given back, if the policies here are why.
+    Returns what the audit trail tells of it beside: that the primary comes back, or by what it was refused here.
     """
     account, key_id = told.account, told.id
     _check(transaction, environment, told, peer)
     known = families.find(transaction, account, key_id)
     if known is None:
         if not any(environment.peers.of_region(region) is None for region in told.wishes):
-            return None  # it is of no concern here
+            return {}  # it is of no concern here
         _begin(transaction, environment, told)
     news = known is None or told.rank > known.rank
     before = known.primary_region if known is not None else ""
@@ -60,11 +59,11 @@ def merge(
     if own or is_newer or news or renewed:
         but = None if renewed else peer.name  # who has the answer, or has given it
         families.changed(transaction, environment, account, key_id, own=own or is_newer, but=but)
-    refused = None
-    if not (returns or behind):
-        refused = _refused(transaction, environment, told, before, peer, now)
-    _settle(transaction, environment, told, before, now, gives_back=refused is not None)
-    return refused
+    by = None if returns or behind else _refused(transaction, environment, told, before, peer, now)
+    _settle(transaction, environment, told, before, now, gives_back=by is not None)
+    if by is not None:
+        return {"primaryRefusedBy": by}
+    return {"primaryGivenBack": True} if returns and is_newer else {}
 
 
 def _check(transaction: Transaction, environment: Environment, told: Snapshot, peer: Peer) -> None:
@@ -117,8 +116,8 @@ def _returns(transaction: Transaction, known: Family, told: Snapshot) -> bool:
 
 def _refused(
     transaction: Transaction, environment: Environment, told: Snapshot, before: str, peer: Peer, now: float
-) -> Decision | None:
-    """Why a key here cannot be the primary that was moved to it, if policies here do not allow that.
+) -> str | None:
+    """By which layer of policies a key here is refused to be the primary that was moved to it; None if by none.
 
     Raises Unacceptable where nobody is said to have moved it. So of two who refuse neither sends it back for ever.
     """
@@ -133,7 +132,7 @@ def _refused(
     if mover is None:
         raise Unacceptable("the primary was moved here, and nobody is named who asked for it")
     decision = peer_consent.decision(transaction, mover, key, peer.name)
-    return None if decision.allowed else decision
+    return None if decision.allowed or decision.layer is None else decision.layer.value
 
 
 def _is_for_us(transaction: Transaction, told: Snapshot) -> bool:

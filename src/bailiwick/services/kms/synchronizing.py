@@ -115,11 +115,11 @@ def answered(environment: Environment, peer: Peer, asked: bytes, answer: bytes, 
 
 def _take(call: Call, peer: Peer, told: Snapshot) -> None:
     try:
-        refused = peer_merge.merge(call.transaction, call.environment, told, peer, call.now)
+        told_beside = peer_merge.merge(call.transaction, call.environment, told, peer, call.now)
     except Unacceptable as error:
         raise InvalidPeerMessageException(f"The message is refused: {error}.") from None
-    if refused is not None and refused.layer is not None:
-        call.additional = {"primaryRefusedBy": refused.layer.value}
+    if told_beside:
+        call.additional = told_beside
 
 
 def _answer(
