@@ -47,9 +47,7 @@ def profile_named(call: Call, request: Any) -> Target:
 def new_profile(call: Call, request: shapes.CreateInstanceProfileRequest) -> Target:
     """The profile to be made; with tags, the caller must be allowed to set them too."""
     arn = names.account_arn(call, "instance-profile", request.Path or "/", request.InstanceProfileName)
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagInstanceProfile", context=context)
-    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+    return tags.new(call, arn, request.Tags, "iam:TagInstanceProfile")
 
 
 def profile_and_role(call: Call, request: shapes.AddRoleToInstanceProfileRequest) -> Target:

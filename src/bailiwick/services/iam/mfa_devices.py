@@ -62,11 +62,7 @@ def device_with_serial(call: Call, request: Any) -> Target:
 def new_device(call: Call, request: shapes.CreateVirtualMFADeviceRequest) -> Target:
     """The device to be made; with tags, the caller must be allowed to set them too."""
     arn = names.account_arn(call, "mfa", request.Path or "/", request.VirtualMFADeviceName)
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagMFADevice", context=context)
-    return Target(
-        account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else (), record=arn
-    )
+    return tags.new(call, arn, request.Tags, "iam:TagMFADevice", record=arn)
 
 
 @iam.operation("CreateVirtualMFADevice", on=new_device, writes=True)

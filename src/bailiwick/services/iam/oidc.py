@@ -64,9 +64,7 @@ def provider_to_delete(call: Call, request: Any) -> Target:
 def new_provider(call: Call, request: shapes.CreateOpenIDConnectProviderRequest) -> Target:
     """The provider to be made; with tags, the caller must be allowed to set them too."""
     arn = providers.oidc_arn(call.partition, call.account, request.Url)
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagOpenIDConnectProvider", context=context)
-    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+    return tags.new(call, arn, request.Tags, "iam:TagOpenIDConnectProvider")
 
 
 @iam.operation("CreateOpenIDConnectProvider", on=new_provider, writes=True)

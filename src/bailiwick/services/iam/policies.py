@@ -66,12 +66,7 @@ def own(policy: ManagedPolicy, message: str) -> ManagedPolicy:
 def new_policy(call: Call, request: shapes.CreatePolicyRequest) -> Target:
     """The policy to be made; with tags, the caller must be allowed to set them too."""
     arn = names.account_arn(call, "policy", request.Path or "/", request.PolicyName)
-    label = f"policy {request.PolicyName}"
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagPolicy", context=context, label=label)
-    return Target(
-        account=call.account, arn=arn, context=context, label=label, also=(tagging,) if request.Tags else ()
-    )
+    return tags.new(call, arn, request.Tags, "iam:TagPolicy", label=f"policy {request.PolicyName}")
 
 
 @iam.operation("CreatePolicy", on=new_policy, writes=True)

@@ -53,9 +53,8 @@ def shown_whole(call: Call, role: Role) -> shapes.Role:
 def new_role(call: Call, request: shapes.CreateRoleRequest) -> Target:
     """The role to be made; with tags, the caller must be allowed to set them too."""
     arn = names.account_arn(call, "role", request.Path or "/", request.RoleName)
-    context = tags.of_request(request.Tags) | boundaries.of_request(request.PermissionsBoundary)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagRole", context=context)
-    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+    more = boundaries.of_request(request.PermissionsBoundary)
+    return tags.new(call, arn, request.Tags, "iam:TagRole", more)
 
 
 @iam.operation("CreateRole", on=new_role, writes=True)

@@ -51,9 +51,7 @@ def provider_named(call: Call, request: Any) -> Target:
 def new_provider(call: Call, request: shapes.CreateSAMLProviderRequest) -> Target:
     """The provider to be made; with tags, the caller must be allowed to set them too."""
     arn = names.account_arn(call, "saml-provider", "/", request.Name)
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagSAMLProvider", context=context)
-    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+    return tags.new(call, arn, request.Tags, "iam:TagSAMLProvider")
 
 
 @iam.operation("CreateSAMLProvider", on=new_provider, writes=True)

@@ -67,10 +67,8 @@ def certificate_named(call: Call, request: Any) -> Target:
 
 def new_certificate(call: Call, request: shapes.UploadServerCertificateRequest) -> Target:
     """The certificate to be uploaded; with tags, the caller must be allowed to set them too."""
-    made = names.account_arn(call, "server-certificate", request.Path or "/", request.ServerCertificateName)
-    context = tags.of_request(request.Tags)
-    tagging = Target(account=call.account, arn=made, action="iam:TagServerCertificate", context=context)
-    return Target(account=call.account, arn=made, context=context, also=(tagging,) if request.Tags else ())
+    arn = names.account_arn(call, "server-certificate", request.Path or "/", request.ServerCertificateName)
+    return tags.new(call, arn, request.Tags, "iam:TagServerCertificate")
 
 
 @iam.operation("UploadServerCertificate", on=new_certificate, writes=True)

@@ -6,10 +6,11 @@ Keys of users and roles are the same in any letter case; those of policies are n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from bailiwick.api import Call, Transaction
+from bailiwick.api import Call, Target, Transaction
 from bailiwick.core.policy.question import Value
 from bailiwick.directory import entities, tables
 from bailiwick.services.iam import paging, shapes
@@ -114,6 +115,26 @@ def of_request(tags: Sequence[Tag] | None, keys: Sequence[str] | None = None) ->
     if named:
         context["aws:tagkeys"] = tuple(named)
     return context
+
+
+def new(
+    call: Call,
+    arn: str,
+    tags: Sequence[Tag] | None,
+    action: str,
+    more: dict[str, Value] | None = None,
+    *,
+    label: str | None = None,
+    record: Any = None,
+) -> Target:
+    """What a request that makes something acts on; with tags, the caller must be allowed to set them (`action`) too.
+
+    `more` are further condition keys.
+    """
+    context = of_request(tags) | (more or {})
+    tagging = Target(account=call.account, arn=arn, action=action, context=context, label=label)
+    also = (tagging,) if tags else ()
+    return Target(account=call.account, arn=arn, context=context, label=label, record=record, also=also)
 
 
 def of_resource(tags: dict[str, str]) -> dict[str, Value]:

@@ -65,9 +65,8 @@ def shown_by_id(call: Call, owner_ids: list[str]) -> dict[str, shapes.User]:
 def new_user(call: Call, request: shapes.CreateUserRequest) -> Target:
     """The user to be made; with tags, the caller must be allowed to set them too."""
     arn = account_arn(call, "user", request.Path or "/", request.UserName)
-    context = tags.of_request(request.Tags) | boundaries.of_request(request.PermissionsBoundary)
-    tagging = Target(account=call.account, arn=arn, action="iam:TagUser", context=context)
-    return Target(account=call.account, arn=arn, context=context, also=(tagging,) if request.Tags else ())
+    more = boundaries.of_request(request.PermissionsBoundary)
+    return tags.new(call, arn, request.Tags, "iam:TagUser", more)
 
 
 @iam.operation("CreateUser", on=new_user, writes=True)
