@@ -31,9 +31,7 @@ def profile_named(call: Call, request: Any) -> Target:
     """The instance profile that InstanceProfileName names. The record is an InstanceProfile."""
     found = find(call.transaction, call.account, request.InstanceProfileName)
     name = found.name if found else request.InstanceProfileName
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        context |= tags.of_resource(entities.tags(call.transaction, found.id))
+    context = tags.of_both(call, request, found.id if found else None)
     return Target(
         account=call.account,
         arn=names.account_arn(call, "instance-profile", found.path if found else "/", name),

@@ -46,10 +46,7 @@ def device_with_serial(call: Call, request: Any) -> Target:
     """The device that SerialNumber names. The record is a Device."""
     serial = request.SerialNumber
     found = mfa.find(call.transaction, call.account, serial)
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        for key, value in entities.tags(call.transaction, serial).items():
-            context[f"aws:resourcetag/{key.lower()}"] = value
+    context = tags.of_both(call, request, serial if found else None, tags.ONLY_AWS)
     return Target(
         account=call.account,
         arn=serial if serial.startswith("arn:") else names.account_arn(call, "mfa", "/", serial),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, insert, select, update
 
 from bailiwick.api import Call, Target, ValidationError, nothing
-from bailiwick.directory import entities, providers
+from bailiwick.directory import providers
 from bailiwick.directory.provider_tables import oidc_provider
 from bailiwick.directory.providers import OidcProvider
 from bailiwick.services.iam import names, shapes, tags
@@ -44,9 +44,7 @@ def _provider(call: Call, request: Any, missing: str) -> Target:
     found = providers.oidc(call.transaction, arn)
     if found is not None and found.account != call.account:
         found = None
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        context |= tags.of_resource(entities.tags(call.transaction, arn))
+    context = tags.of_both(call, request, arn if found else None)
     absent = None if found else NoSuchEntityException(missing.format(arn=arn))
     return Target(account=call.account, arn=arn, record=found, context=context, absent=absent)
 

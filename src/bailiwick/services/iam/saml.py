@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from bailiwick.api import Call, Target, nothing
 from bailiwick.core import saml_metadata
 from bailiwick.core.errors import MetadataError
-from bailiwick.directory import entities, providers
+from bailiwick.directory import providers
 from bailiwick.directory.provider_tables import saml_private_key, saml_provider
 from bailiwick.directory.providers import SamlProvider
 from bailiwick.services.iam import names, shapes, tags
@@ -41,9 +41,7 @@ def provider_named(call: Call, request: Any) -> Target:
     found = providers.saml(call.transaction, arn)
     if found is not None and found.account != call.account:
         found = None
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        context |= tags.of_resource(entities.tags(call.transaction, arn))
+    context = tags.of_both(call, request, arn if found else None)
     absent = None if found else NoSuchEntityException(f"Manifest not found for arn {arn}")
     return Target(account=call.account, arn=arn, record=found, context=context, absent=absent)
 

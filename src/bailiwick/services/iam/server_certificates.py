@@ -49,10 +49,7 @@ def certificate_named(call: Call, request: Any) -> Target:
         select(table).where(table.c.account == call.account, table.c.folded == wanted.lower())
     )
     found = None if row is None else entities.record(ServerCertificate, row)
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        for key, value in entities.tags(call.transaction, found.id).items():
-            context[f"aws:resourcetag/{key.lower()}"] = value
+    context = tags.of_both(call, request, found.id if found else None, tags.ONLY_AWS)
     path, name = (found.path, found.name) if found else ("/", wanted)
     return Target(
         account=call.account,

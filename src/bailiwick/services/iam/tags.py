@@ -17,6 +17,7 @@ from bailiwick.services.iam import paging, shapes
 from bailiwick.services.iam.shapes import InvalidInputException, LimitExceededException, Tag
 
 MAX_TAGS = 50
+ONLY_AWS = ("aws:resourcetag",)
 
 
 def put(transaction: Transaction, owner_id: str, tags: Sequence[Tag] | None, *, fold: bool = True) -> None:
@@ -127,7 +128,7 @@ def new(
     label: str | None = None,
     record: Any = None,
 ) -> Target:
-    """What a request that makes something acts on; with tags, the caller must be allowed to set them (`action`) too.
+    """What a request that makes something acts on; with tags, the caller must be allowed to set them (`action`).
 
     `more` are further condition keys.
     """
@@ -137,12 +138,17 @@ def new(
     return Target(account=call.account, arn=arn, context=context, label=label, record=record, also=also)
 
 
-def of_resource(tags: dict[str, str]) -> dict[str, Value]:
-    """The condition keys of the tags that an entity has."""
-    context: dict[str, Value] = {}
-    for key, value in tags.items():
-        context[f"aws:resourcetag/{key.lower()}"] = value
-        context[f"iam:resourcetag/{key.lower()}"] = value
+def of_both(
+    call: Call, request: Any, owner_id: str | None, prefixes: Sequence[str] = ("aws:resourcetag", "iam:resourcetag")
+) -> dict[str, Value]:
+    """The condition keys of the tags that a request passes, and of those that an entity has; None if there is none.
+
+    Those of an entity stand under each of `prefixes`.
+    """
+    context = of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
+    present = entities.tags(call.transaction, owner_id) if owner_id is not None else {}
+    for key, value in present.items():
+        context |= {f"{prefix}/{key.lower()}": value for prefix in prefixes}
     return context
 
 

@@ -80,9 +80,7 @@ def policy_to_change(call: Call, request: Any) -> Target:
 def _policy(call: Call, request: Any, missing: str) -> Target:
     arn = request.PolicyArn
     found = policy_of(call, arn)
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found and not found.is_aws:
-        context |= tags.of_resource(entities.tags(call.transaction, found.id))
+    context = tags.of_both(call, request, found.id if found and not found.is_aws else None)
     return Target(
         account=call.account,
         arn=arn,
@@ -134,9 +132,7 @@ def _user(call: Call, found: User | None, request: Any) -> Target:
 
 def _bounded(call: Call, found: User | Role | None, request: Any) -> dict[str, Value]:
     """The condition keys of a user or role: its tags, its boundary, and the tags in the request."""
-    context = tags.of_request(getattr(request, "Tags", None), getattr(request, "TagKeys", None))
-    if found is not None:
-        context |= tags.of_resource(entities.tags(call.transaction, found.id))
-        if found.boundary is not None:
-            context["iam:permissionsboundary"] = found.boundary
+    context = tags.of_both(call, request, found.id if found else None)
+    if found is not None and found.boundary is not None:
+        context["iam:permissionsboundary"] = found.boundary
     return context
