@@ -17,13 +17,12 @@ from bailiwick.api import Call, Target, ValidationError, nothing
 from bailiwick.directory import providers
 from bailiwick.directory.provider_tables import oidc_provider
 from bailiwick.directory.providers import OidcProvider
-from bailiwick.services.iam import names, shapes, tags
+from bailiwick.services.iam import names, shapes, tags, targets
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     EntityAlreadyExistsException,
     InvalidInputException,
     LimitExceededException,
-    NoSuchEntityException,
 )
 from bailiwick.store import Duplicate
 
@@ -41,12 +40,7 @@ _columns = oidc_provider.c
 
 def _provider(call: Call, request: Any, missing: str) -> Target:
     arn = request.OpenIDConnectProviderArn
-    found = providers.oidc(call.transaction, arn)
-    if found is not None and found.account != call.account:
-        found = None
-    context = tags.of_both(call, request, arn if found else None)
-    absent = None if found else NoSuchEntityException(missing.format(arn=arn))
-    return Target(account=call.account, arn=arn, record=found, context=context, absent=absent)
+    return targets.provider(call, request, arn, providers.oidc(call.transaction, arn), missing.format(arn=arn))
 
 
 def provider_named(call: Call, request: Any) -> Target:

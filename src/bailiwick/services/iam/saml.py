@@ -17,7 +17,7 @@ from bailiwick.core.errors import MetadataError
 from bailiwick.directory import providers
 from bailiwick.directory.provider_tables import saml_private_key, saml_provider
 from bailiwick.directory.providers import SamlProvider
-from bailiwick.services.iam import names, shapes, tags
+from bailiwick.services.iam import names, shapes, tags, targets
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     EntityAlreadyExistsException,
@@ -39,11 +39,7 @@ def provider_named(call: Call, request: Any) -> Target:
     """The provider with the ARN in the request. The record is a SamlProvider."""
     arn = request.SAMLProviderArn
     found = providers.saml(call.transaction, arn)
-    if found is not None and found.account != call.account:
-        found = None
-    context = tags.of_both(call, request, arn if found else None)
-    absent = None if found else NoSuchEntityException(f"Manifest not found for arn {arn}")
-    return Target(account=call.account, arn=arn, record=found, context=context, absent=absent)
+    return targets.provider(call, request, arn, found, f"Manifest not found for arn {arn}")
 
 
 def new_provider(call: Call, request: shapes.CreateSAMLProviderRequest) -> Target:

@@ -12,6 +12,7 @@ from bailiwick.api import Call, Target, ValidationError
 from bailiwick.core.policy.question import PrincipalKind, Value
 from bailiwick.directory import entities
 from bailiwick.directory.entities import ManagedPolicy, Role, User
+from bailiwick.directory.providers import OidcProvider, SamlProvider
 from bailiwick.services.iam import names, tags
 from bailiwick.services.iam.shapes import NoSuchEntityException
 
@@ -88,6 +89,18 @@ def _policy(call: Call, request: Any, missing: str) -> Target:
         label=f"policy {arn}",
         context=context,
         absent=None if found else NoSuchEntityException(f"Policy {arn} {missing}"),
+    )
+
+
+def provider(call: Call, request: Any, arn: str, found: OidcProvider | SamlProvider | None, missing: str) -> Target:
+    """The provider with this ARN, as it was `found` and if it is the caller's account's; else it is `missing`."""
+    record = found if found is not None and found.account == call.account else None
+    return Target(
+        account=call.account,
+        arn=arn,
+        record=record,
+        context=tags.of_both(call, request, arn if record else None),
+        absent=None if record else NoSuchEntityException(missing),
     )
 
 
