@@ -17,7 +17,7 @@ from bailiwick.directory import entities, managed, tables
 from bailiwick.directory.entities import Group, ManagedPolicy, Role, User
 from bailiwick.directory.instance_profiles import InstanceProfile
 from bailiwick.directory.role_tables import instance_profile
-from bailiwick.services.iam import boundaries, names, policy_usage, shapes, trust
+from bailiwick.services.iam import boundaries, names, policies, policy_usage, shapes, trust
 from bailiwick.services.iam.policy_usage import Use
 
 E = TypeVar("E", User, Group, Role)
@@ -228,16 +228,7 @@ def _aws(transaction: Transaction, account: str, found: Sequence[ManagedPolicy])
 def _policy(policy: ManagedPolicy, versions: Sequence[tuple[int, str, float]], use: Use) -> Any:
     """A managed policy with its versions, the newest first; without its description, as recorded."""
     return shapes.ManagedPolicyDetail(
-        PolicyName=policy.name,
-        PolicyId=policy.id,
-        Arn=policy.arn,
-        Path=policy.path,
-        DefaultVersionId=f"v{policy.default_version}",
-        AttachmentCount=use.attachments,
-        PermissionsBoundaryUsageCount=use.boundaries,
-        IsAttachable=True,
-        CreateDate=policy.created,
-        UpdateDate=policy.updated,
+        **policies.members(policy, use),
         PolicyVersionList=[
             shapes.PolicyVersion(
                 Document=names.encoded(document),

@@ -31,18 +31,23 @@ MAX_VERSIONS = 5
 
 def shown(policy: ManagedPolicy, use: Use) -> shapes.Policy:
     """A managed policy as lists show it: without description and tags."""
-    return shapes.Policy(
-        PolicyName=policy.name,
-        PolicyId=policy.id,
-        Arn=policy.arn,
-        Path=policy.path,
-        DefaultVersionId=f"v{policy.default_version}",
-        AttachmentCount=use.attachments,
-        PermissionsBoundaryUsageCount=use.boundaries,
-        IsAttachable=True,
-        CreateDate=policy.created,
-        UpdateDate=policy.updated,
-    )
+    return shapes.Policy(**members(policy, use))
+
+
+def members(policy: ManagedPolicy, use: Use) -> dict[str, Any]:
+    """What every answer that shows a managed policy says of it."""
+    return {
+        "PolicyName": policy.name,
+        "PolicyId": policy.id,
+        "Arn": policy.arn,
+        "Path": policy.path,
+        "DefaultVersionId": f"v{policy.default_version}",
+        "AttachmentCount": use.attachments,
+        "PermissionsBoundaryUsageCount": use.boundaries,
+        "IsAttachable": True,
+        "CreateDate": policy.created,
+        "UpdateDate": policy.updated,
+    }
 
 
 def checked(text: str) -> str:
