@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
@@ -12,8 +14,6 @@ from bailiwick.services.sso_admin import shapes, targets
 from bailiwick.services.sso_admin.service import sso_admin
 from bailiwick.services.sso_admin.shapes import ConflictException, ValidationException
 from bailiwick.store import Duplicate
-
-_ACTIVE = "ACTIVE"
 
 
 @sso_admin.operation("CreateInstance", on=targets.nothing, writes=True)
@@ -37,37 +37,28 @@ def create_instance(
 def describe_instance(
     call: Call, request: shapes.DescribeInstanceRequest, found: Instance
 ) -> shapes.DescribeInstanceResponse:
-    return shapes.DescribeInstanceResponse(
-        InstanceArn=found.arn(call.partition),
-        IdentityStoreId=found.store,
-        IdentityStoreArn=found.store_arn(call.partition),
-        OwnerAccountId=found.account,
-        Name=found.name or None,
-        CreatedDate=found.created,
-        Status=_ACTIVE,
-        PrimaryRegion=found.region,
-        PermissionSetsEnabled=True,
-    )
+    return shapes.DescribeInstanceResponse(**_members(call, found), PermissionSetsEnabled=True)
 
 
 @sso_admin.operation("ListInstances", on=targets.nothing)
 def list_instances(call: Call, request: shapes.ListInstancesRequest, record: None) -> shapes.ListInstancesResponse:
     found = people.instance(call.transaction, account=call.account)
-    shown = []
-    if found is not None:
-        shown.append(
-            shapes.InstanceMetadata(
-                InstanceArn=found.arn(call.partition),
-                IdentityStoreId=found.store,
-                IdentityStoreArn=found.store_arn(call.partition),
-                OwnerAccountId=found.account,
-                Name=found.name or None,
-                CreatedDate=found.created,
-                Status=_ACTIVE,
-                PrimaryRegion=found.region,
-            )
-        )
+    shown = [shapes.InstanceMetadata(**_members(call, found))] if found is not None else []
     return shapes.ListInstancesResponse(Instances=shown)
+
+
+def _members(call: Call, found: Instance) -> dict[str, Any]:
+    """What every answer that shows an instance says of it."""
+    return {
+        "InstanceArn": found.arn(call.partition),
+        "IdentityStoreId": found.store,
+        "IdentityStoreArn": found.store_arn(call.partition),
+        "OwnerAccountId": found.account,
+        "Name": found.name or None,
+        "CreatedDate": found.created,
+        "Status": "ACTIVE",
+        "PrimaryRegion": found.region,
+    }
 
 
 @sso_admin.operation("UpdateInstance", on=targets.instance, writes=True)
