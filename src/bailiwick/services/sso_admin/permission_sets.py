@@ -30,14 +30,6 @@ _MOST_POLICIES = 20
 _LIMITS = "https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html"
 
 
-def change(call: Call, found: PermissionSet, given: Given) -> None:
-    """Have a permission set give something else; the roles that it is follow when it is provisioned again."""
-    values = {"body": msgspec.json.encode(given).decode(), "changed": call.now}
-    call.transaction.run(
-        update(tables.permission_set).where(tables.permission_set.c.id == found.id).values(**values)
-    )
-
-
 @sso_admin.operation("CreatePermissionSet", on=targets.instance, writes=True)
 def create_permission_set(
     call: Call, request: shapes.CreatePermissionSetRequest, found: Instance
@@ -77,7 +69,7 @@ def update_permission_set(
         "relay": request.RelayState,
     }
     values: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    change(call, held.permission_set, msgspec.structs.replace(held.permission_set.given, **values))
+    _give(call, held, **values)
     return shapes.UpdatePermissionSetResponse()
 
 
@@ -133,6 +125,15 @@ def _duration(text: str | None) -> str | None:
 # -- What it gives ----------------------------------------------------------------------------------------
 
 
+def _give(call: Call, held: Held, **more: Any) -> None:
+    """Have a permission set give something else; the roles that it is follow when it is provisioned again."""
+    given = msgspec.structs.replace(held.permission_set.given, **more)
+    values = {"body": msgspec.json.encode(given).decode(), "changed": call.now}
+    call.transaction.run(
+        update(tables.permission_set).where(tables.permission_set.c.id == held.id).values(**values)
+    )
+
+
 @sso_admin.operation("AttachManagedPolicyToPermissionSet", on=targets.permission_set, writes=True)
 def attach_managed_policy(
     call: Call, request: shapes.AttachManagedPolicyToPermissionSetRequest, held: Held
@@ -144,7 +145,7 @@ def attach_managed_policy(
         linked = f"already has a typed link attachment to a manged policy with {named}"  # AWS's own spelling
         raise ConflictException(f"Permission set with id {held.id} {linked}")
     _check_count(held, "ManagedPolicy")
-    change(call, held.permission_set, msgspec.structs.replace(given, managed=(*given.managed, named)))
+    _give(call, held, managed=(*given.managed, named))
     return shapes.AttachManagedPolicyToPermissionSetResponse()
 
 
@@ -156,7 +157,7 @@ def detach_managed_policy(
     if named not in given.managed:
         raise ResourceNotFoundException(f"Could not find ManagedPolicy with arn {named}")
     kept = tuple(each for each in given.managed if each != named)
-    change(call, held.permission_set, msgspec.structs.replace(given, managed=kept))
+    _give(call, held, managed=kept)
     return shapes.DetachManagedPolicyFromPermissionSetResponse()
 
 
@@ -182,7 +183,7 @@ def attach_reference(
         what = f"customer managed policy with name: {named.name}  and path {named.path}"
         raise ConflictException(f"Given {what} already attached")
     _check_count(held, "CustomerManagedPolicy")
-    change(call, held.permission_set, msgspec.structs.replace(given, own=(*given.own, named)))
+    _give(call, held, own=(*given.own, named))
     return shapes.AttachCustomerManagedPolicyReferenceToPermissionSetResponse()
 
 
@@ -197,7 +198,7 @@ def detach_reference(
         what = f"managed policy with name: {named.name}  and path {named.path}"
         raise ResourceNotFoundException(f"Given {what} does not exist on PermissionSet")
     kept = tuple(each for each in given.own if each != named)
-    change(call, held.permission_set, msgspec.structs.replace(given, own=kept))
+    _give(call, held, own=kept)
     return shapes.DetachCustomerManagedPolicyReferenceFromPermissionSetResponse()
 
 
@@ -223,9 +224,7 @@ def put_inline_policy(
         check_identity(request.InlinePolicy)
     except PolicyError as error:
         raise ValidationException(f"Policy is not valid: {error}") from None
-    change(
-        call, held.permission_set, msgspec.structs.replace(held.permission_set.given, inline=request.InlinePolicy)
-    )
+    _give(call, held, inline=request.InlinePolicy)
     return shapes.PutInlinePolicyToPermissionSetResponse()
 
 
@@ -240,7 +239,7 @@ def get_inline_policy(
 def delete_inline_policy(
     call: Call, request: shapes.DeleteInlinePolicyFromPermissionSetRequest, held: Held
 ) -> shapes.DeleteInlinePolicyFromPermissionSetResponse:
-    change(call, held.permission_set, msgspec.structs.replace(held.permission_set.given, inline=None))
+    _give(call, held, inline=None)
     return shapes.DeleteInlinePolicyFromPermissionSetResponse()
 
 
@@ -253,7 +252,7 @@ def put_boundary(
         raise ValidationException("Give either a ManagedPolicyArn or a CustomerManagedPolicyReference.")
     reference = asked.CustomerManagedPolicyReference
     boundary = _reference(reference) if reference is not None else asked.ManagedPolicyArn
-    change(call, held.permission_set, msgspec.structs.replace(held.permission_set.given, boundary=boundary))
+    _give(call, held, boundary=boundary)
     return shapes.PutPermissionsBoundaryToPermissionSetResponse()
 
 
@@ -278,7 +277,7 @@ def delete_boundary(
 ) -> shapes.DeletePermissionsBoundaryFromPermissionSetResponse:
     if held.permission_set.given.boundary is None:
         raise ResourceNotFoundException("PermissionsBoundary not found.")
-    change(call, held.permission_set, msgspec.structs.replace(held.permission_set.given, boundary=None))
+    _give(call, held, boundary=None)
     return shapes.DeletePermissionsBoundaryFromPermissionSetResponse()
 
 
