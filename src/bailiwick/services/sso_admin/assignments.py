@@ -6,7 +6,7 @@ AWS does it in the background and tells how far it is; the same questions are an
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -20,6 +20,8 @@ from bailiwick.services.sso_admin.service import sso_admin
 from bailiwick.services.sso_admin.shapes import ConflictException, ResourceNotFoundException, ValidationException
 from bailiwick.services.sso_admin.targets import Held
 from bailiwick.store import Duplicate
+
+T = TypeVar("T")
 
 _CREATION, _DELETION, _PROVISIONING = "creation", "deletion", "provisioning"
 _USER = "USER"
@@ -50,8 +52,7 @@ def create_account_assignment(
     except Unprovisionable as error:
         reason = str(error)
     status = _status(call, held, request, reason)
-    _keep(call, held.instance, _CREATION, status)
-    shown = msgspec.convert(status, shapes.AccountAssignmentOperationStatus)
+    shown = _keep(call, held.instance, _CREATION, status, shapes.AccountAssignmentOperationStatus)
     return shapes.CreateAccountAssignmentResponse(AccountAssignmentCreationStatus=shown)
 
 
@@ -68,8 +69,7 @@ def delete_account_assignment(
         if known is not None:
             access.withdraw(call.transaction, known)
     status = _status(call, held, request, None)
-    _keep(call, held.instance, _DELETION, status)
-    shown = msgspec.convert(status, shapes.AccountAssignmentOperationStatus)
+    shown = _keep(call, held.instance, _DELETION, status, shapes.AccountAssignmentOperationStatus)
     return shapes.DeleteAccountAssignmentResponse(AccountAssignmentDeletionStatus=shown)
 
 
@@ -166,8 +166,7 @@ def provision_permission_set(
         "AccountId": request.TargetId,
         "PermissionSetArn": request.PermissionSetArn,
     }
-    _keep(call, held.instance, _PROVISIONING, status)
-    shown = msgspec.convert(status, shapes.PermissionSetProvisioningStatus)
+    shown = _keep(call, held.instance, _PROVISIONING, status, shapes.PermissionSetProvisioningStatus)
     return shapes.ProvisionPermissionSetResponse(PermissionSetProvisioningStatus=shown)
 
 
@@ -239,23 +238,26 @@ def _status(call: Call, held: Held, request: Any, reason: str | None) -> dict[st
     }
 
 
-def _keep(call: Call, found: Instance, kind: str, status: dict[str, Any]) -> None:
+def _keep(call: Call, found: Instance, kind: str, status: dict[str, Any], like: type[T]) -> T:
+    """Keep how far something is, and show it."""
     body = msgspec.json.encode(status).decode()
     values = {"id": status["RequestId"], "instance": found.id, "kind": kind, "created": call.now, "body": body}
     call.transaction.run(insert(tables.task).values(**values))
+    return msgspec.convert(status, like)
 
 
-def _kept(call: Call, found: Instance, kind: str, task_id: str) -> dict[str, Any]:
+def _kept(call: Call, found: Instance, kind: str, task_id: str, like: type[T]) -> T:
+    """How far something is that was kept. Raises ResourceNotFoundException."""
     columns = tables.task.c
     where = columns.id == task_id, columns.instance == found.id, columns.kind == kind
     row = call.transaction.one(select(tables.task).where(*where))
     if row is None:
         raise ResourceNotFoundException("Request not found.")
-    status: dict[str, Any] = msgspec.json.decode(row.body)
-    return status
+    return msgspec.json.decode(row.body, type=like)
 
 
-def _listed(call: Call, request: Any, found: Instance, kind: str) -> tuple[list[dict[str, Any]], str | None]:
+def _listed(call: Call, request: Any, found: Instance, kind: str, like: type[T]) -> tuple[list[T], str | None]:
+    """A page of what was kept, each in short, and the token of what follows."""
     columns = tables.task.c
     rows = call.transaction.all(
         select(tables.task)
@@ -271,16 +273,17 @@ def _listed(call: Call, request: Any, found: Instance, kind: str) -> tuple[list[
         [each for each in every if wanted in (None, each["Status"])],
         lambda each: str(each["RequestId"]),
     )
-    shown = [{name: each[name] for name in ("Status", "RequestId", "CreatedDate")} for each in page]
-    return shown, token
+    short = [{name: each[name] for name in ("Status", "RequestId", "CreatedDate")} for each in page]
+    return [msgspec.convert(each, like) for each in short], token
 
 
 @sso_admin.operation("DescribeAccountAssignmentCreationStatus", on=targets.instance)
 def describe_creation_status(
     call: Call, request: shapes.DescribeAccountAssignmentCreationStatusRequest, found: Instance
 ) -> shapes.DescribeAccountAssignmentCreationStatusResponse:
-    status = _kept(call, found, _CREATION, request.AccountAssignmentCreationRequestId)
-    shown = msgspec.convert(status, shapes.AccountAssignmentOperationStatus)
+    shown = _kept(
+        call, found, _CREATION, request.AccountAssignmentCreationRequestId, shapes.AccountAssignmentOperationStatus
+    )
     return shapes.DescribeAccountAssignmentCreationStatusResponse(AccountAssignmentCreationStatus=shown)
 
 
@@ -288,8 +291,9 @@ def describe_creation_status(
 def describe_deletion_status(
     call: Call, request: shapes.DescribeAccountAssignmentDeletionStatusRequest, found: Instance
 ) -> shapes.DescribeAccountAssignmentDeletionStatusResponse:
-    status = _kept(call, found, _DELETION, request.AccountAssignmentDeletionRequestId)
-    shown = msgspec.convert(status, shapes.AccountAssignmentOperationStatus)
+    shown = _kept(
+        call, found, _DELETION, request.AccountAssignmentDeletionRequestId, shapes.AccountAssignmentOperationStatus
+    )
     return shapes.DescribeAccountAssignmentDeletionStatusResponse(AccountAssignmentDeletionStatus=shown)
 
 
@@ -297,8 +301,9 @@ def describe_deletion_status(
 def describe_provisioning_status(
     call: Call, request: shapes.DescribePermissionSetProvisioningStatusRequest, found: Instance
 ) -> shapes.DescribePermissionSetProvisioningStatusResponse:
-    status = _kept(call, found, _PROVISIONING, request.ProvisionPermissionSetRequestId)
-    shown = msgspec.convert(status, shapes.PermissionSetProvisioningStatus)
+    shown = _kept(
+        call, found, _PROVISIONING, request.ProvisionPermissionSetRequestId, shapes.PermissionSetProvisioningStatus
+    )
     return shapes.DescribePermissionSetProvisioningStatusResponse(PermissionSetProvisioningStatus=shown)
 
 
@@ -306,12 +311,9 @@ def describe_provisioning_status(
 def list_creation_status(
     call: Call, request: shapes.ListAccountAssignmentCreationStatusRequest, found: Instance
 ) -> shapes.ListAccountAssignmentCreationStatusResponse:
-    shown, token = _listed(call, request, found, _CREATION)
+    shown, token = _listed(call, request, found, _CREATION, shapes.AccountAssignmentOperationStatusMetadata)
     return shapes.ListAccountAssignmentCreationStatusResponse(
-        AccountAssignmentsCreationStatus=msgspec.convert(
-            shown, list[shapes.AccountAssignmentOperationStatusMetadata]
-        ),
-        NextToken=token,
+        AccountAssignmentsCreationStatus=shown, NextToken=token
     )
 
 
@@ -319,12 +321,9 @@ def list_creation_status(
 def list_deletion_status(
     call: Call, request: shapes.ListAccountAssignmentDeletionStatusRequest, found: Instance
 ) -> shapes.ListAccountAssignmentDeletionStatusResponse:
-    shown, token = _listed(call, request, found, _DELETION)
+    shown, token = _listed(call, request, found, _DELETION, shapes.AccountAssignmentOperationStatusMetadata)
     return shapes.ListAccountAssignmentDeletionStatusResponse(
-        AccountAssignmentsDeletionStatus=msgspec.convert(
-            shown, list[shapes.AccountAssignmentOperationStatusMetadata]
-        ),
-        NextToken=token,
+        AccountAssignmentsDeletionStatus=shown, NextToken=token
     )
 
 
@@ -332,10 +331,7 @@ def list_deletion_status(
 def list_provisioning_status(
     call: Call, request: shapes.ListPermissionSetProvisioningStatusRequest, found: Instance
 ) -> shapes.ListPermissionSetProvisioningStatusResponse:
-    shown, token = _listed(call, request, found, _PROVISIONING)
+    shown, token = _listed(call, request, found, _PROVISIONING, shapes.PermissionSetProvisioningStatusMetadata)
     return shapes.ListPermissionSetProvisioningStatusResponse(
-        PermissionSetsProvisioningStatus=msgspec.convert(
-            shown, list[shapes.PermissionSetProvisioningStatusMetadata]
-        ),
-        NextToken=token,
+        PermissionSetsProvisioningStatus=shown, NextToken=token
     )
