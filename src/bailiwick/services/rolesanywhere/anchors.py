@@ -7,7 +7,7 @@ import msgspec
 from bailiwick.api import Call, nothing
 from bailiwick.core.assertion import x509
 from bailiwick.core.errors import CertificateRefused
-from bailiwick.services.rolesanywhere import items, paging, shapes, tags
+from bailiwick.services.rolesanywhere import items, shapes, tags
 from bailiwick.services.rolesanywhere.items import ANCHOR, Item
 from bailiwick.services.rolesanywhere.service import rolesanywhere
 from bailiwick.services.rolesanywhere.shapes import ValidationException
@@ -57,8 +57,7 @@ def get_trust_anchor(
 
 @rolesanywhere.operation("ListTrustAnchors", on=nothing)
 def list_trust_anchors(call: Call, request: shapes.ListRequest, record: None) -> shapes.ListTrustAnchorsResponse:
-    found = items.every(call.transaction, call.account, call.region, ANCHOR)
-    shown, token = paging.page(call, request, found, lambda each: each.id)
+    shown, token = items.page(call, request, ANCHOR)
     return shapes.ListTrustAnchorsResponse(nextToken=token, trustAnchors=[detail(call, each) for each in shown])
 
 
@@ -78,7 +77,6 @@ def delete_trust_anchor(
     call: Call, request: shapes.ScalarTrustAnchorRequest, anchor: Item
 ) -> shapes.TrustAnchorDetailResponse:
     items.remove(call, anchor)
-    tags.remove_all(call, anchor.id)
     return _answer(call, anchor)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from bailiwick.api import Call, nothing
 from bailiwick.core.assertion import x509
 from bailiwick.core.errors import CertificateRefused
-from bailiwick.services.rolesanywhere import items, paging, shapes, tags
+from bailiwick.services.rolesanywhere import items, shapes, tags
 from bailiwick.services.rolesanywhere.anchors import MAX_CERTIFICATES, Anchor
 from bailiwick.services.rolesanywhere.items import ANCHOR, CRL, Item
 from bailiwick.services.rolesanywhere.service import rolesanywhere
@@ -49,8 +49,7 @@ def get_crl(call: Call, request: shapes.ScalarCrlRequest, crl: Item) -> shapes.C
 
 @rolesanywhere.operation("ListCrls", on=nothing)
 def list_crls(call: Call, request: shapes.ListRequest, record: None) -> shapes.ListCrlsResponse:
-    found = items.every(call.transaction, call.account, call.region, CRL)
-    shown, token = paging.page(call, request, found, lambda each: each.id)
+    shown, token = items.page(call, request, CRL)
     return shapes.ListCrlsResponse(nextToken=token, crls=[_detail(call, each) for each in shown])
 
 
@@ -68,7 +67,6 @@ def update_crl(call: Call, request: shapes.UpdateCrlRequest, crl: Item) -> shape
 @rolesanywhere.operation("DeleteCrl", on=_named, writes=True)
 def delete_crl(call: Call, request: shapes.ScalarCrlRequest, crl: Item) -> shapes.CrlDetailResponse:
     items.remove(call, crl)
-    tags.remove_all(call, crl.id)
     return _answer(call, crl)
 
 

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bailiwick.api import Call, Target, Transaction
 from bailiwick.core.policy.question import Value
 from bailiwick.directory import entities
+from bailiwick.directory import tables as directory
 from bailiwick.directory.entities import record
-from bailiwick.services.rolesanywhere import tables
+from bailiwick.services.rolesanywhere import paging, tables
 from bailiwick.services.rolesanywhere.shapes import (
     AccessDeniedException,
+    ListRequest,
     ResourceNotFoundException,
     ValidationException,
 )
@@ -92,6 +94,12 @@ def every(transaction: Transaction, account: str, region: str, kind: str) -> lis
     return [record(Item, row) for row in transaction.all(select(tables.item).where(*where).order_by(columns.id))]
 
 
+def page(call: Call, request: ListRequest, kind: str) -> tuple[list[Item], str | None]:
+    """The page of the caller's items of a kind that is asked for, and the token of what follows."""
+    found = every(call.transaction, call.account, call.region, kind)
+    return paging.page(call, request, found, lambda each: each.id)
+
+
 def named(kind: str, member: str) -> Callable[[Call, Any], Target]:
     """A finder of the item that a member of the request names. The record is the Item."""
 
@@ -145,16 +153,18 @@ def change(call: Call, item: Item, **values: Any) -> Item:
     if isinstance(given.get("body"), msgspec.Struct):
         given["body"] = _written(given["body"])
     changed = msgspec.structs.replace(item, **given, updated=call.now)
-    columns = tables.item.c
-    where = columns.account == item.account, columns.region == item.region, columns.id == item.id
-    return _kept(call, changed, update(tables.item).where(*where).values(**msgspec.structs.asdict(changed)))
+    return _kept(call, changed, update(tables.item).where(*_which(item)).values(**msgspec.structs.asdict(changed)))
 
 
 def remove(call: Call, item: Item) -> None:
-    """Forget an item."""
+    """Forget an item, and its tags."""
+    call.transaction.run(delete(tables.item).where(*_which(item)))
+    call.transaction.run(delete(directory.tag).where(directory.tag.c.owner_id == tag_owner(item.id)))
+
+
+def _which(item: Item) -> tuple[ColumnElement[bool], ...]:
     columns = tables.item.c
-    where = columns.account == item.account, columns.region == item.region, columns.id == item.id
-    call.transaction.run(delete(tables.item).where(*where))
+    return columns.account == item.account, columns.region == item.region, columns.id == item.id
 
 
 def _kept(call: Call, item: Item, statement: Any) -> Item:

@@ -9,7 +9,7 @@ import msgspec
 from bailiwick.api import Call, Target, nothing
 from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_session
-from bailiwick.services.rolesanywhere import items, paging, shapes, tags
+from bailiwick.services.rolesanywhere import items, shapes, tags
 from bailiwick.services.rolesanywhere.items import PROFILE, Item
 from bailiwick.services.rolesanywhere.service import rolesanywhere
 from bailiwick.services.rolesanywhere.shapes import ValidationException
@@ -79,8 +79,7 @@ def get_profile(call: Call, request: shapes.ScalarProfileRequest, profile: Item)
 
 @rolesanywhere.operation("ListProfiles", on=nothing)
 def list_profiles(call: Call, request: shapes.ListRequest, record: None) -> shapes.ListProfilesResponse:
-    found = items.every(call.transaction, call.account, call.region, PROFILE)
-    shown, token = paging.page(call, request, found, lambda each: each.id)
+    shown, token = items.page(call, request, PROFILE)
     return shapes.ListProfilesResponse(nextToken=token, profiles=[_detail(call, each) for each in shown])
 
 
@@ -101,7 +100,6 @@ def update_profile(call: Call, request: shapes.UpdateProfileRequest, profile: It
 @rolesanywhere.operation("DeleteProfile", on=_named, writes=True)
 def delete_profile(call: Call, request: shapes.ScalarProfileRequest, profile: Item) -> shapes.ProfileDetailResponse:
     items.remove(call, profile)
-    tags.remove_all(call, profile.id)
     return _answer(call, profile)
 
 

@@ -53,11 +53,6 @@ def put(call: Call, item_id: str, tags: Sequence[Tag] | None) -> None:
     call.transaction.run(insert(directory.tag), rows_of)
 
 
-def remove_all(call: Call, item_id: str) -> None:
-    """Forget the tags of what goes away."""
-    call.transaction.run(delete(directory.tag).where(directory.tag.c.owner_id == tag_owner(item_id)))
-
-
 def _tagged(call: Call, request: Any) -> Target:
     """What resourceArn names, with the tags of the request as condition keys. The record is its id."""
     kind = request.resourceArn.rpartition(":")[2].partition("/")[0]
