@@ -16,7 +16,7 @@ from bailiwick.core.errors import ExpiredToken, UnknownToken
 from bailiwick.core.formats import Session
 from bailiwick.core.ids import Entropy
 from bailiwick.core.policy.question import Value
-from bailiwick.directory import entities, tables
+from bailiwick.directory import entities, tables, tagging
 from bailiwick.directory.entities import record
 from bailiwick.directory.instance_profiles import InstanceProfile
 from bailiwick.directory.instance_tables import association, host_certificate, instance
@@ -251,29 +251,13 @@ def set_tags(transaction: Transaction, instance_id: str, tags: dict[str, str]) -
     """Set tags of an instance; those with the same key are replaced where they stand."""
     if not tags:
         return
-    column = tables.tag.c
-    rows = transaction.all(select(column.folded, column.position).where(column.owner_id == instance_id))
-    positions = {row.folded: row.position for row in rows}
-    free = max(positions.values(), default=0) + 1
-    transaction.run(delete(tables.tag).where(column.owner_id == instance_id, column.folded.in_(list(tags))))
-    made = [
-        {
-            "owner_id": instance_id,
-            "folded": key,
-            "key": key,
-            "value": value,
-            "position": positions.get(key, free + number),
-        }
-        for number, (key, value) in enumerate(tags.items())
-    ]
-    transaction.run(insert(tables.tag), made)
+    tagging.put(transaction, instance_id, tags)
     transaction.changed(topic(instance_id))
 
 
 def remove_tags(transaction: Transaction, instance_id: str, keys: Iterable[str]) -> None:
     """Remove tags by key; one that is not there is no error."""
-    column = tables.tag.c
-    transaction.run(delete(tables.tag).where(column.owner_id == instance_id, column.key.in_(list(keys))))
+    tagging.remove(transaction, instance_id, keys)
     transaction.changed(topic(instance_id))
 
 

@@ -13,8 +13,7 @@ from bailiwick.core.errors import PolicyError, SealError
 from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.core.policy.document import check_session
 from bailiwick.core.policy.question import Value
-from bailiwick.directory import entities, pods
-from bailiwick.directory import tables as directory
+from bailiwick.directory import entities, pods, tagging
 from bailiwick.directory.entities import record
 from bailiwick.directory.pods import Association
 from bailiwick.services.eks import shapes
@@ -113,12 +112,7 @@ def create_association(
         call.transaction.run(insert(pods.table).values(**msgspec.structs.asdict(made)))
     except Duplicate:
         raise ResourceInUseException("Association already exists for this service account.") from None
-    rows = [
-        {"owner_id": _owner(made.id), "folded": key, "key": key, "value": value, "position": number}
-        for number, (key, value) in enumerate((request.tags or {}).items())
-    ]
-    if rows:
-        call.transaction.run(insert(directory.tag), rows)
+    tagging.put(call.transaction, _owner(made.id), request.tags or {})
     return shapes.CreatePodIdentityAssociationResponse(association=_shown(call, made))
 
 
@@ -217,7 +211,7 @@ def delete_association(
 ) -> shapes.DeletePodIdentityAssociationResponse:
     shown = _shown(call, found)
     call.transaction.run(delete(pods.table).where(pods.table.c.id == found.id))
-    call.transaction.run(delete(directory.tag).where(directory.tag.c.owner_id == _owner(found.id)))
+    tagging.remove_all(call.transaction, _owner(found.id))
     return shapes.DeletePodIdentityAssociationResponse(association=shown)
 
 

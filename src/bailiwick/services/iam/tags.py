@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from bailiwick.api import Call, Target, Transaction
 from bailiwick.core.policy.question import Value
-from bailiwick.directory import entities, tables
+from bailiwick.directory import entities, tables, tagging
 from bailiwick.services.iam import paging, shapes
 from bailiwick.services.iam.shapes import InvalidInputException, LimitExceededException, Tag
 
@@ -28,44 +28,24 @@ def put(transaction: Transaction, owner_id: str, tags: Sequence[Tag] | None, *, 
     """
     if not tags:
         return
-    given = {_folded(tag.Key, fold): tag for tag in tags}
-    if len(given) < len(tags):
+    if len({tagging.folded(tag.Key, fold) for tag in tags}) < len(tags):
         told = " Please note that Tag keys are case insensitive." if fold else ""
         raise InvalidInputException(f"Duplicate tag keys found.{told}")
     if any(tag.Key.lower().startswith("aws:") for tag in tags):
         raise InvalidInputException("Tags beginning with aws: are reserved.")
-    columns = tables.tag.c
-    rows = transaction.all(select(columns.folded, columns.position).where(columns.owner_id == owner_id))
-    positions = {row.folded: row.position for row in rows}
-    if len(positions.keys() | given.keys()) > MAX_TAGS:
+    values = {tag.Key: tag.Value for tag in tags}
+    if not tagging.put(transaction, owner_id, values, most=MAX_TAGS, fold=fold):
         raise LimitExceededException("The number of tags has reached the maximum limit.")
-    free = max(positions.values(), default=0) + 1
-    transaction.run(delete(tables.tag).where(columns.owner_id == owner_id, columns.folded.in_(given)))
-    transaction.run(
-        insert(tables.tag),
-        [
-            {
-                "owner_id": owner_id,
-                "folded": folded,
-                "key": tag.Key,
-                "value": tag.Value,
-                "position": positions.get(folded, free + number),
-            }
-            for number, (folded, tag) in enumerate(given.items())
-        ],
-    )
 
 
 def remove(transaction: Transaction, owner_id: str, keys: Sequence[str], *, fold: bool = True) -> None:
     """Remove tags by key; one that is not there is no error."""
-    columns = tables.tag.c
-    folded = [_folded(key, fold) for key in keys]
-    transaction.run(delete(tables.tag).where(columns.owner_id == owner_id, columns.folded.in_(folded)))
+    tagging.remove(transaction, owner_id, keys, fold=fold)
 
 
 def remove_all(transaction: Transaction, owner_id: str) -> None:
     """Remove every tag of an entity that goes away."""
-    transaction.run(delete(tables.tag).where(tables.tag.c.owner_id == owner_id))
+    tagging.remove_all(transaction, owner_id)
 
 
 def shown(transaction: Transaction, owner_id: str) -> list[Tag] | None:
@@ -133,8 +113,8 @@ def new(
     `more` are further condition keys.
     """
     context = of_request(tags) | (more or {})
-    tagging = Target(account=call.account, arn=arn, action=action, context=context, label=label)
-    also = (tagging,) if tags else ()
+    tagged = Target(account=call.account, arn=arn, action=action, context=context, label=label)
+    also = (tagged,) if tags else ()
     return Target(account=call.account, arn=arn, context=context, label=label, record=record, also=also)
 
 
@@ -150,7 +130,3 @@ def of_both(
     for key, value in present.items():
         context |= {f"{prefix}/{key.lower()}": value for prefix in prefixes}
     return context
-
-
-def _folded(key: str, fold: bool) -> str:
-    return key.lower() if fold else key

@@ -96,7 +96,7 @@ def _shown(call: Call, organization: Organization, found: Node, name: str, email
 
 def new_account(call: Call, request: shapes.CreateAccountRequest) -> Target:
     """The account to be made; with tags, the caller must be allowed to set them too."""
-    return tags.tagging(whole(Who.MANAGEMENT)(call, request), request.Tags)
+    return tags.with_tagging(whole(Who.MANAGEMENT)(call, request), request.Tags)
 
 
 @service.operation("CreateAccount", on=new_account, writes=True)

@@ -89,7 +89,7 @@ def invited(call: Call, request: shapes.InviteAccountToOrganizationRequest) -> T
     if target.record is not None and request.Target.Type == ACCOUNT:
         account = names.node_arn(call, target.record, request.Target.Id)
         target = msgspec.structs.replace(target, arn=account)
-    return tags.tagging(target, request.Tags)
+    return tags.with_tagging(target, request.Tags)
 
 
 @service.operation("InviteAccountToOrganization", on=invited, writes=True)

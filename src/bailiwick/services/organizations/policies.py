@@ -61,7 +61,7 @@ def new_policy(call: Call, request: shapes.CreatePolicyRequest) -> Target:
         kind = request.Type.lower()
         any_of_type = names.arn(call, target.record, f"policy/{target.record.id}/{kind}/*")
         target = msgspec.structs.replace(target, arn=any_of_type)
-    return tags.tagging(target, request.Tags)
+    return tags.with_tagging(target, request.Tags)
 
 
 @service.operation("CreatePolicy", on=new_policy, writes=True)

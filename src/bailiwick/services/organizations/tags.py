@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Call, Target
-from bailiwick.directory import entities, organizations
-from bailiwick.directory import tables as directory
+from bailiwick.directory import entities, organizations, tagging
 from bailiwick.services.organizations import paging, shapes
 from bailiwick.services.organizations.service import organizations as service
 from bailiwick.services.organizations.shapes import ConstraintViolationException, InvalidInputException, Tag
@@ -40,36 +38,18 @@ def put(call: Call, resource_id: str, tags: Sequence[Tag] | None) -> None:
         raise InvalidInputException(
             "Tag keys with the prefix aws: are reserved.", Reason="INVALID_SYSTEM_TAGS_PARAMETER"
         )
-    owner, columns = tag_owner(resource_id), directory.tag.c
-    rows = call.transaction.all(select(columns.key, columns.position).where(columns.owner_id == owner))
-    places = {row.key: row.position for row in rows}
-    if len(places.keys() | given.keys()) > _MAX_TAGS:
+    if not tagging.put(call.transaction, tag_owner(resource_id), given, most=_MAX_TAGS):
         raise ConstraintViolationException(
             "You have exceeded the allowed number of tags.", Reason="MAX_TAG_LIMIT_EXCEEDED"
         )
-    free = max(places.values(), default=0) + 1
-    call.transaction.run(delete(directory.tag).where(columns.owner_id == owner, columns.key.in_(given)))
-    call.transaction.run(
-        insert(directory.tag),
-        [
-            {
-                "owner_id": owner,
-                "folded": key,
-                "key": key,
-                "value": value,
-                "position": places.get(key, free + number),
-            }
-            for number, (key, value) in enumerate(given.items())
-        ],
-    )
 
 
 def remove_all(call: Call, resource_id: str) -> None:
     """Forget the tags of what goes away."""
-    call.transaction.run(delete(directory.tag).where(directory.tag.c.owner_id == tag_owner(resource_id)))
+    tagging.remove_all(call.transaction, tag_owner(resource_id))
 
 
-def tagging(target: Target, tags: Sequence[Tag] | None) -> Target:
+def with_tagging(target: Target, tags: Sequence[Tag] | None) -> Target:
     """The same target; the caller must be allowed to tag it too, if there are tags."""
     if not tags:
         return target
@@ -102,12 +82,7 @@ def tag_resource(call: Call, request: shapes.TagResourceRequest, record: Any) ->
 
 @service.operation("UntagResource", on=_resource(Who.MANAGEMENT), writes=True)
 def untag_resource(call: Call, request: shapes.UntagResourceRequest, record: Any) -> None:
-    columns = directory.tag.c
-    call.transaction.run(
-        delete(directory.tag).where(
-            columns.owner_id == tag_owner(request.ResourceId), columns.key.in_(request.TagKeys)
-        )
-    )
+    tagging.remove(call.transaction, tag_owner(request.ResourceId), request.TagKeys)
 
 
 @service.operation("ListTagsForResource", on=_resource(Who.READER))

@@ -38,7 +38,7 @@ def _shown(call: Call, within: Organization, unit: Node) -> shapes.Organizationa
 
 def new_unit(call: Call, request: shapes.CreateOrganizationalUnitRequest) -> Target:
     """The parent of the unit to be made; with tags, the caller must be allowed to set them too."""
-    return tags.tagging(node("ParentId", NO_PARENT)(call, request), request.Tags)
+    return tags.with_tagging(node("ParentId", NO_PARENT)(call, request), request.Tags)
 
 
 @service.operation("CreateOrganizationalUnit", on=new_unit, writes=True)

@@ -14,8 +14,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bailiwick.api import Call, Target, Transaction
 from bailiwick.core.policy.question import Value
-from bailiwick.directory import entities
-from bailiwick.directory import tables as directory
+from bailiwick.directory import entities, tagging
 from bailiwick.directory.entities import record
 from bailiwick.services.rolesanywhere import paging, tables
 from bailiwick.services.rolesanywhere.shapes import (
@@ -159,7 +158,7 @@ def change(call: Call, item: Item, **values: Any) -> Item:
 def remove(call: Call, item: Item) -> None:
     """Forget an item, and its tags."""
     call.transaction.run(delete(tables.item).where(*_which(item)))
-    call.transaction.run(delete(directory.tag).where(directory.tag.c.owner_id == tag_owner(item.id)))
+    tagging.remove_all(call.transaction, tag_owner(item.id))
 
 
 def _which(item: Item) -> tuple[ColumnElement[bool], ...]:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select
 
 from bailiwick.api import Call, Target
 from bailiwick.core.policy.question import Value
-from bailiwick.directory import entities
-from bailiwick.directory import tables as directory
+from bailiwick.directory import entities, tagging
 from bailiwick.services.rolesanywhere import items, shapes, subjects
 from bailiwick.services.rolesanywhere.items import tag_owner
 from bailiwick.services.rolesanywhere.service import rolesanywhere
@@ -39,18 +37,8 @@ def put(call: Call, item_id: str, tags: Sequence[Tag] | None) -> None:
     given = {tag.key: tag.value for tag in tags}
     if len(given) < len(tags) or any(key.lower().startswith("aws:") for key in given):
         raise ValidationException("Tag keys must be unique, and must not begin with aws:.")
-    owner, columns = tag_owner(item_id), directory.tag.c
-    rows = call.transaction.all(select(columns.key, columns.position).where(columns.owner_id == owner))
-    places = {row.key: row.position for row in rows}
-    if len(places.keys() | given.keys()) > _MOST:
+    if not tagging.put(call.transaction, tag_owner(item_id), given, most=_MOST):
         raise TooManyTagsException("Too many tags.")
-    free = max(places.values(), default=0) + 1
-    call.transaction.run(delete(directory.tag).where(columns.owner_id == owner, columns.key.in_(given)))
-    rows_of = [
-        {"owner_id": owner, "folded": key, "key": key, "value": value, "position": places.get(key, free + number)}
-        for number, (key, value) in enumerate(given.items())
-    ]
-    call.transaction.run(insert(directory.tag), rows_of)
 
 
 def _tagged(call: Call, request: Any) -> Target:
@@ -72,9 +60,7 @@ def tag_resource(call: Call, request: shapes.TagResourceRequest, record: Any) ->
 
 @rolesanywhere.operation("UntagResource", on=_tagged, writes=True)
 def untag_resource(call: Call, request: shapes.UntagResourceRequest, record: Any) -> shapes.UntagResourceResponse:
-    columns = directory.tag.c
-    where = columns.owner_id == tag_owner(record.id), columns.key.in_(request.tagKeys)
-    call.transaction.run(delete(directory.tag).where(*where))
+    tagging.remove(call.transaction, tag_owner(record.id), request.tagKeys)
     return shapes.UntagResourceResponse()
 
 
