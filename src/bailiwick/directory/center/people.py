@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, insert, select
 
-from bailiwick.api import Environment, Transaction
+from bailiwick.api import Call, Environment, Transaction
 from bailiwick.directory import passwords
 from bailiwick.directory.center import tables
 from bailiwick.directory.entities import record
 
 T = TypeVar("T", bound=msgspec.Struct)
+E = TypeVar("E", bound="Entry")
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
 
@@ -141,6 +142,19 @@ def new_id(environment: Environment) -> str:
     digits = f"{int(environment.now() * 1000):012x}{environment.noise(10).hex()}"
     parts = digits[:8], digits[8:12], f"7{digits[13:16]}", f"8{digits[17:20]}", digits[20:]
     return "-".join(parts)
+
+
+def new(kind: type[E], call: Call, store: str, name: str, attributes: str, by: str, **more: Any) -> E:
+    """A user or group that is made now, and not kept yet. `attributes` is JSON; `more` are its other members."""
+    made: dict[str, Any] = {"id": new_id(call.environment), "revision": 1, "created": call.now, "updated": call.now}
+    made |= {"store": store, "folded": name.lower(), "created_by": by, "updated_by": by, "body": attributes}
+    return kind(**made, **more)
+
+
+def add(transaction: Transaction, made: StoreUser | StoreGroup | Member) -> None:
+    """Keep a new user, group or membership. Raises Duplicate for what there may be only once."""
+    table = {StoreUser: tables.user, StoreGroup: tables.group, Member: tables.membership}[type(made)]
+    transaction.run(insert(table).values(**msgspec.structs.asdict(made)))
 
 
 def remove_user(transaction: Transaction, found: StoreUser) -> None:

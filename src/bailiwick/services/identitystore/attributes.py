@@ -1,25 +1,34 @@
-"""Attributes of users and groups: set at creation, changed by path, looked up."""
+"""Attributes of users and groups: set at creation, changed by path, kept, looked up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Table, update
+from sqlalchemy import update
 
 from bailiwick.api import Call, ValidationError
-from bailiwick.directory.center.people import StoreGroup, StoreUser
+from bailiwick.directory.center import people, tables
+from bailiwick.directory.center.people import Member, StoreGroup, StoreUser
 from bailiwick.services.identitystore.shapes import (
     AttributeOperation,
     ConflictException,
     UniqueAttribute,
     ValidationException,
 )
+from bailiwick.store import Duplicate
+
+E = TypeVar("E", StoreUser, StoreGroup)
 
 _NOT_ATTRIBUTES = frozenset(("IdentityStoreId",))
 _FOLDED = {"username": "UserName", "displayname": "DisplayName", "description": "Description"}
 _LONGEST_BODY = 16_384
+_TAKEN: dict[type, str] = {
+    StoreUser: "Duplicate UserName",
+    StoreGroup: "Duplicate GroupDisplayName",
+    Member: "Member and Group relationship already exists.",
+}
 
 
 def given(request: Any) -> dict[str, Any]:
@@ -66,13 +75,36 @@ def encoded(attributes: dict[str, Any]) -> str:
     return text
 
 
-def keep(call: Call, table: Table, found: StoreUser | StoreGroup, name: str, attributes: dict[str, Any]) -> str:
-    """Keep a user or group with other attributes; returns the revision. Raises Duplicate for a taken name."""
+def make(call: Call, kind: type[E], store: str, name: str, attributes: dict[str, Any], **more: Any) -> E:
+    """Keep a new user or group, which is returned. Raises ConflictException for a name that is taken."""
+    made = people.new(kind, call, store, name, encoded(attributes), call.caller.arn, external=None, **more)
+    add(call, made)
+    return made
+
+
+def add(call: Call, made: StoreUser | StoreGroup | Member) -> None:
+    """Keep a new user, group or membership. Raises ConflictException if there is such a one already."""
+    try:
+        people.add(call.transaction, made)
+    except Duplicate:
+        raise _taken(made) from None
+
+
+def keep(call: Call, found: StoreUser | StoreGroup, name: str, attributes: dict[str, Any]) -> str:
+    """Keep a user or group with other attributes; returns the revision. Raises ConflictException as `make` does."""
     revision = found.revision + 1
-    changed = update(table).where(table.c.id == found.id)
+    table = tables.user if isinstance(found, StoreUser) else tables.group
     values = {"folded": name.lower(), "body": encoded(attributes), "revision": revision}
-    call.transaction.run(changed.values(**values, updated=call.now, updated_by=call.caller.arn))
+    changed = update(table).where(table.c.id == found.id)
+    try:
+        call.transaction.run(changed.values(**values, updated=call.now, updated_by=call.caller.arn))
+    except Duplicate:
+        raise _taken(found) from None
     return str(revision)
+
+
+def _taken(one: StoreUser | StoreGroup | Member) -> ConflictException:
+    return ConflictException(_TAKEN[type(one)], Reason="UNIQUENESS_CONSTRAINT_VIOLATION")
 
 
 def shown(found: StoreUser | StoreGroup) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
@@ -13,7 +13,7 @@ from bailiwick.directory.center.people import Member, StoreGroup
 from bailiwick.directory.entities import record
 from bailiwick.services.identitystore import attributes, paging, shapes
 from bailiwick.services.identitystore.service import identitystore
-from bailiwick.services.identitystore.shapes import ConflictException, ValidationException
+from bailiwick.services.identitystore.shapes import ValidationException
 from bailiwick.services.identitystore.targets import (
     Held,
     arn_of,
@@ -24,32 +24,16 @@ from bailiwick.services.identitystore.targets import (
     store,
     user_and_group,
 )
-from bailiwick.store import Duplicate
 
 _CHANGEABLE = frozenset(("DisplayName", "Description"))
 
 
 @identitystore.operation("CreateGroup", on=store, writes=True)
 def create_group(call: Call, request: shapes.CreateGroupRequest, held: Held) -> shapes.CreateGroupResponse:
-    given, by, in_store = _checked(attributes.given(request)), call.caller.arn, held.instance.store
-    made = StoreGroup(
-        id=people.new_id(call.environment),
-        store=in_store,
-        folded=given["DisplayName"].lower(),
-        external=None,
-        revision=1,
-        created=call.now,
-        updated=call.now,
-        created_by=by,
-        updated_by=by,
-        body=attributes.encoded(given),
-    )
-    try:
-        call.transaction.run(insert(tables.group).values(**msgspec.structs.asdict(made)))
-    except Duplicate:
-        raise _taken() from None
+    given = _checked(attributes.given(request))
+    made = attributes.make(call, StoreGroup, held.instance.store, given["DisplayName"], given)
     return shapes.CreateGroupResponse(
-        IdentityStoreId=in_store, GroupId=made.id, GroupArn=arn_of(call, "group", made.id), Revision="1"
+        IdentityStoreId=made.store, GroupId=made.id, GroupArn=arn_of(call, "group", made.id), Revision="1"
     )
 
 
@@ -66,10 +50,7 @@ def update_group(call: Call, request: shapes.UpdateGroupRequest, held: Held) -> 
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
     attributes.check({"IdentityStoreId": found.store, **given}, shapes.CreateGroupRequest)
-    try:
-        revision = attributes.keep(call, tables.group, found, given["DisplayName"], given)
-    except Duplicate:
-        raise _taken() from None
+    revision = attributes.keep(call, found, given["DisplayName"], given)
     return shapes.UpdateGroupResponse(
         IdentityStoreId=found.store,
         GroupId=found.id,
@@ -128,10 +109,6 @@ def _shown(call: Call, found: StoreGroup) -> dict[str, Any]:
     return attributes.shown(found) | named
 
 
-def _taken() -> ConflictException:
-    return ConflictException("Duplicate GroupDisplayName", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")
-
-
 # -- Memberships ------------------------------------------------------------------------------------------
 
 
@@ -143,11 +120,7 @@ def create_group_membership(
     assert held.group is not None, "both were found"
     in_store = held.instance.store
     made = Member(people.new_id(call.environment), in_store, held.group.id, held.user.id, call.now, call.caller.arn)
-    try:
-        call.transaction.run(insert(tables.membership).values(**msgspec.structs.asdict(made)))
-    except Duplicate:
-        text = "Member and Group relationship already exists."
-        raise ConflictException(text, Reason="UNIQUENESS_CONSTRAINT_VIOLATION") from None
+    attributes.add(call, made)
     return shapes.CreateGroupMembershipResponse(
         IdentityStoreId=in_store, MembershipId=made.id, MembershipArn=arn_of(call, "membership", made.id)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
@@ -13,9 +13,8 @@ from bailiwick.directory.center.people import ENABLED, StoreUser
 from bailiwick.directory.entities import record
 from bailiwick.services.identitystore import attributes, paging, shapes
 from bailiwick.services.identitystore.service import identitystore
-from bailiwick.services.identitystore.shapes import ConflictException, ValidationException
+from bailiwick.services.identitystore.shapes import ValidationException
 from bailiwick.services.identitystore.targets import Held, arn_of, every, missing, store, user
-from bailiwick.store import Duplicate
 
 _CHANGEABLE = frozenset(
     (
@@ -30,33 +29,10 @@ _CHANGEABLE = frozenset(
 def create_user(call: Call, request: shapes.CreateUserRequest, held: Held) -> shapes.CreateUserResponse:
     given = _checked(attributes.given(request))
     _check_name(given)
-    made = create(call, held.instance.store, given)
+    made = attributes.make(call, StoreUser, held.instance.store, given["UserName"], given, status=ENABLED)
     return shapes.CreateUserResponse(
         IdentityStoreId=made.store, UserId=made.id, UserArn=arn_of(call, "user", made.id), Revision="1"
     )
-
-
-def create(call: Call, in_store: str, given: dict[str, Any], external: str | None = None) -> StoreUser:
-    """Keep a new user. Raises ConflictException for a name that is taken."""
-    by = call.caller.arn
-    made = StoreUser(
-        id=people.new_id(call.environment),
-        store=in_store,
-        folded=given["UserName"].lower(),
-        external=external,
-        status=ENABLED,
-        revision=1,
-        created=call.now,
-        updated=call.now,
-        created_by=by,
-        updated_by=by,
-        body=attributes.encoded(given),
-    )
-    try:
-        call.transaction.run(insert(tables.user).values(**msgspec.structs.asdict(made)))
-    except Duplicate:
-        raise _taken() from None
-    return made
 
 
 @identitystore.operation("DescribeUser", on=user)
@@ -72,10 +48,7 @@ def update_user(call: Call, request: shapes.UpdateUserRequest, held: Held) -> sh
     attributes.check_revision(request.Revision, found.revision)
     given = _checked(attributes.changed(found.attributes, request.Operations, _CHANGEABLE))
     attributes.check({"IdentityStoreId": found.store, **given}, shapes.CreateUserRequest)
-    try:
-        revision = attributes.keep(call, tables.user, found, given["UserName"], given)
-    except Duplicate:
-        raise _taken() from None
+    revision = attributes.keep(call, found, given["UserName"], given)
     return shapes.UpdateUserResponse(
         IdentityStoreId=found.store,
         UserId=found.id,
@@ -164,7 +137,3 @@ def _check_name(given: dict[str, Any]) -> None:
 def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
     named = {"UserId": found.id, "UserArn": arn_of(call, "user", found.id)}
     return attributes.shown(found) | named | {"UserStatus": found.status}
-
-
-def _taken() -> ConflictException:
-    return ConflictException("Duplicate UserName", Reason="UNIQUENESS_CONSTRAINT_VIOLATION")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, Table, func, insert, select, update
+from sqlalchemy import Select, Table, func, select, update
 
 from bailiwick.api import Call, Caller, Target
 from bailiwick.core.policy.question import Context, Principal, PrincipalKind, Rule
@@ -29,6 +29,7 @@ U = TypeVar("U", StoreUser, StoreGroup)
 MEDIA_TYPE = "application/scim+json"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 MOST = 100
+BY = "SCIM"  # who made or changed what a directory provisions
 _ISSUER = "scim"
 _FILTER = re.compile(r'\s*([A-Za-z.]{1,64}) eq "((?:[^"\\]|\\.){0,512})"\s*', re.ASCII)
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_-]{1,2048})", re.ASCII)
@@ -146,17 +147,20 @@ def external(given: dict[str, Any]) -> str | None:
     return f"{_ISSUER} {value[:512]}" if isinstance(value, str) and value else None
 
 
-def make(call: Call, table: Table, made: StoreUser | StoreGroup) -> None:
-    """Keep a new user or group. Raises ConflictException for a name or an id that is taken."""
+def make(call: Call, kind: type[U], name: str, attributes: dict[str, Any], **more: Any) -> U:
+    """Keep a new user or group, which is returned. Raises ConflictException for a name or an id that is taken."""
+    body = msgspec.json.encode(attributes).decode()
+    made = people.new(kind, call, store_of(call), name, body, BY, **more)
     try:
-        call.transaction.run(insert(table).values(**msgspec.structs.asdict(made)))
+        people.add(call.transaction, made)
     except Duplicate:
         raise _taken() from None
+    return made
 
 
 def change(call: Call, table: Table, found: U, **values: Any) -> U:
     """Keep a user or group with other values, which is returned. Raises ConflictException as `make` does."""
-    now: dict[str, Any] = {"revision": found.revision + 1, "updated": call.now, "updated_by": "SCIM"}
+    now: dict[str, Any] = {"revision": found.revision + 1, "updated": call.now, "updated_by": BY}
     changed = msgspec.structs.replace(found, **now, **values)
     whole = msgspec.structs.asdict(changed)
     try:
@@ -184,6 +188,17 @@ def operations(body: dict[str, Any]) -> list[tuple[str, str, Any]]:
     return found
 
 
-def stamp(seconds: float) -> str:
+def meta(call: Call, found: StoreUser | StoreGroup) -> dict[str, Any]:
+    """What is told of a user or group itself (RFC 7643 section 3.1)."""
+    kind = "User" if isinstance(found, StoreUser) else "Group"
+    return {
+        "resourceType": kind,
+        "created": _stamp(found.created),
+        "lastModified": _stamp(found.updated),
+        "location": f"{call.environment.public_url}/scim/{found.store}/v2/{kind}s/{found.id}",
+    }
+
+
+def _stamp(seconds: float) -> str:
     """A time as SCIM has it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

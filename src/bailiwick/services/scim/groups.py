@@ -6,23 +6,24 @@ import re
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
 from bailiwick.api import Call
 from bailiwick.directory.center import people, tables
 from bailiwick.directory.center.people import Member, StoreGroup
 from bailiwick.services.scim import shapes
 from bailiwick.services.scim.common import (
+    BY,
     answer,
     change,
     directory,
     external,
     listed,
     make,
+    meta,
     operations,
     own,
     read,
-    stamp,
     store_of,
 )
 from bailiwick.services.scim.service import scim
@@ -47,12 +48,7 @@ def _shown(call: Call, found: StoreGroup) -> dict[str, Any]:
         "id": found.id,
         "displayName": found.attributes["DisplayName"],
         "members": [],
-        "meta": {
-            "resourceType": "Group",
-            "created": stamp(found.created),
-            "lastModified": stamp(found.updated),
-            "location": f"{call.environment.public_url}/scim/{found.store}/v2/Groups/{found.id}",
-        },
+        "meta": meta(call, found),
     }
     return told | ({"externalId": found.external.partition(" ")[2]} if found.external else {})
 
@@ -66,21 +62,9 @@ def _group(call: Call, group_id: str) -> StoreGroup:
 
 @scim.operation("CreateGroup", on=own, by=directory, writes=True)
 def create_group(call: Call, request: shapes.CreateGroupRequest, record_: None) -> shapes.Answer:
-    given, store = read(request.Body), store_of(call)
+    given = read(request.Body)
     name = _named(given)
-    made = StoreGroup(
-        id=people.new_id(call.environment),
-        store=store,
-        folded=name.lower(),
-        external=external(given),
-        revision=1,
-        created=call.now,
-        updated=call.now,
-        created_by="SCIM",
-        updated_by="SCIM",
-        body=msgspec.json.encode({"DisplayName": name}).decode(),
-    )
-    make(call, tables.group, made)
+    made = make(call, StoreGroup, name, {"DisplayName": name}, external=external(given))
     _add(call, made, _members(given.get("members") or []))
     return answer(_shown(call, made))
 
@@ -156,8 +140,7 @@ def _add(call: Call, found: StoreGroup, members: list[str]) -> None:
         user = found_user(call, each)
         if people.member(call.transaction, found.id, user.id) is None:
             member_id = people.new_id(call.environment)
-            made = Member(member_id, found.store, found.id, user.id, call.now, "SCIM")
-            call.transaction.run(insert(tables.membership).values(**msgspec.structs.asdict(made)))
+            people.add(call.transaction, Member(member_id, found.store, found.id, user.id, call.now, BY))
 
 
 @scim.operation("DeleteGroup", on=own, by=directory, writes=True)

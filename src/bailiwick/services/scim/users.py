@@ -17,10 +17,10 @@ from bailiwick.services.scim.common import (
     external,
     listed,
     make,
+    meta,
     operations,
     own,
     read,
-    stamp,
     store_of,
 )
 from bailiwick.services.scim.service import scim
@@ -80,12 +80,7 @@ def _shown(call: Call, found: StoreUser) -> dict[str, Any]:
         if ours in attributes:
             told[each] = [{_small(key): value for key, value in entry.items()} for entry in attributes[ours]]
     told["active"] = found.status == ENABLED
-    told["meta"] = {
-        "resourceType": "User",
-        "created": stamp(found.created),
-        "lastModified": stamp(found.updated),
-        "location": f"{call.environment.public_url}/scim/{found.store}/v2/Users/{found.id}",
-    }
+    told["meta"] = meta(call, found)
     return told
 
 
@@ -100,21 +95,8 @@ def found_user(call: Call, user_id: str) -> StoreUser:
 @scim.operation("CreateUser", on=own, by=directory, writes=True)
 def create_user(call: Call, request: shapes.CreateUserRequest, record_: None) -> shapes.Answer:
     given = read(request.Body)
-    kept, store = _kept(given), store_of(call)
-    made = StoreUser(
-        id=people.new_id(call.environment),
-        store=store,
-        folded=kept["UserName"].lower(),
-        external=external(given),
-        status=_status(given),
-        revision=1,
-        created=call.now,
-        updated=call.now,
-        created_by="SCIM",
-        updated_by="SCIM",
-        body=msgspec.json.encode(kept).decode(),
-    )
-    make(call, tables.user, made)
+    kept = _kept(given)
+    made = make(call, StoreUser, kept["UserName"], kept, external=external(given), status=_status(given))
     return answer(_shown(call, made))
 
 
