@@ -162,11 +162,11 @@ class Pkcs11Token(Sessions):
 
         Who asks for it has other keys to destroy, of other tokens. It may be done later after all.
         """
-        from pkcs11 import NoSuchKey
-
         done: Future[None] = Future()
 
         def destroyed(session: Any) -> None:
+            from pkcs11 import NoSuchKey
+
             self._keys.pop(key, None)  # another process may have destroyed what it means
             with suppress(NoSuchKey):
                 self._key(session, key).destroy()

@@ -7,11 +7,13 @@ So nothing is stored before the material comes.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from bailiwick.api import Call, Environment, Target, Transaction, ValidationError
 from bailiwick.core.errors import SealError
@@ -116,40 +118,45 @@ def import_key_material(
     same = next((row for row in known if _is_one_of(row.digest, (digest, *digests))), None)
     _check_type(request, key, bool(known), same.id if same is not None else None)
     if same is not None:
-        values: dict[str, object] = {"expires": expires, "sealed": _sealed(call, key, same.id, given)}
+        material_id = str(same.id)
+        values: dict[str, object] = {"expires": expires, "sealed": _sealed(call, key, material_id, given)}
         if request.KeyMaterialDescription is not None:
             values["description"] = request.KeyMaterialDescription
-        _update(call.transaction, key.arn, same.id, **values)
-        material_id = str(same.id)
+        _update(call.transaction, key.arn, material_id, **values)
     else:
-        pending = next((row.id for row in known if row.state == PENDING_ROTATION), None)
         material_id = call.environment.entropy(32).hex()
-        if pending is not None:
-            raise KMSInvalidStateException(
-                f"New key material (id: {material_id}) cannot be imported into KMS key {key.arn}, "
-                f"because another key material (id: {pending}) is pending rotation."
-            )
-        if key.primary_region is not None:
-            multi_region.check_primary(key)
-        values = {
-            "id": material_id,
-            "created": round(call.now, 3),
-            "number": known[-1].number + 1 if known else 0,
-            "state": PENDING_ROTATION if known else CURRENT,
-            "description": request.KeyMaterialDescription,
-            "digest": digest,
-        }
-        for arn in multi_region.related(call.transaction, key):
-            mine = {"sealed": _sealed(call, key, material_id, given), "expires": expires} if arn == key.arn else {}
-            call.transaction.run(insert(tables.material).values(key_arn=arn, **values, **mine))
-            if not known:
-                call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(material=material_id))
-            call.transaction.changed(records.topic(arn))
+        _check_turn(key, known, material_id)
+        mine = {"sealed": _sealed(call, key, material_id, given), "expires": expires}
+        _add(call, key, known, mine, id=material_id, description=request.KeyMaterialDescription, digest=digest)
     if key.state == PENDING_IMPORT and not records.lacks_material(call.transaction, key.arn):
         call.transaction.run(update(tables.key).where(tables.key.c.arn == key.arn).values(state=ENABLED))
     call.transaction.changed(records.topic(key.arn))
     _tell(call.transaction, call.environment, key)
     return shapes.ImportKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id)
+
+
+def _check_turn(key: Key, known: Sequence[Row[Any]], material_id: str) -> None:
+    """Refuse new material where other material waits for its turn, or that is not for a replica to bring."""
+    pending = next((row.id for row in known if row.state == PENDING_ROTATION), None)
+    if pending is not None:
+        raise KMSInvalidStateException(
+            f"New key material (id: {material_id}) cannot be imported into KMS key {key.arn}, "
+            f"because another key material (id: {pending}) is pending rotation."
+        )
+    if key.primary_region is not None:
+        multi_region.check_primary(key)
+
+
+def _add(call: Call, key: Key, known: Sequence[Row[Any]], mine: dict[str, Any], **values: Any) -> None:
+    """Write new material down, of a multi-Region key in each region; `mine` is for this one alone."""
+    number, state = (known[-1].number + 1, PENDING_ROTATION) if known else (0, CURRENT)
+    values |= {"created": round(call.now, 3), "number": number, "state": state}
+    for arn in multi_region.related(call.transaction, key):
+        own = mine if arn == key.arn else {}
+        call.transaction.run(insert(tables.material).values(key_arn=arn, **values, **own))
+        if not known:
+            call.transaction.run(update(tables.key).where(tables.key.c.arn == arn).values(material=values["id"]))
+        call.transaction.changed(records.topic(arn))
 
 
 @kms.operation("DeleteImportedKeyMaterial", on=key_named, writes=True)
