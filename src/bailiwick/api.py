@@ -248,8 +248,8 @@ class Operation(msgspec.Struct, frozen=True):
     enough to run on the event loop once its caches are warm, or tells it by the request's bytes; it calls no other
     service and may be begun twice. `by` makes the caller of an operation that the model leaves unsigned; such
     operations must have it. `quota` is how often it may be called. What `asks_first` writes after it has asked
-    somebody else's server: its transaction begins as one that reads, lest everybody waits for that server, and the
-    handler has it go on (`begin_writing`).
+    somebody else's server, or computed for long: its transaction begins as one that reads, lest everybody waits for
+    that, and the handler has it go on (`begin_writing`).
     """
 
     service: str

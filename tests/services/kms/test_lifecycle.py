@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bailiwick.core.happened import Happened
 from bailiwick.services import ALL
-from bailiwick.services.kms import tables
+from bailiwick.services.kms import material, tables
 from bailiwick.services.kms.service import kms as service
 from still_clock import Clock
 from world import World
@@ -248,6 +248,26 @@ def test_a_cancelled_deletion_leaves_a_key_that_lacks_old_material_pending_impor
     assert refusal(kms.enable_key, KeyId=key)[0] == INVALID_STATE
     assert bring(kms, key, old)["KeyMaterialId"] == first
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_nobody_waits_to_write_while_imported_material_is_checked(
+    world: World, kms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, gone, other = external(kms), external(kms), external(kms)
+    fits, meanwhile = material.fits, [lambda: kms.create_alias(AliasName="alias/a", TargetKeyId=other)]
+
+    def slow(spec: str, given: bytes) -> bool:
+        meanwhile.pop()()
+        return fits(spec, given)
+
+    monkeypatch.setattr(material, "fits", slow)
+    bring(kms, key, os.urandom(32))
+    assert kms.describe_key(KeyId="alias/a")["KeyMetadata"]["Arn"] == other
+    meanwhile.append(lambda: kms.schedule_key_deletion(KeyId=gone))
+    with pytest.raises(kms.exceptions.KMSInvalidStateException, match="is pending deletion"):
+        bring(kms, gone, os.urandom(32))
+    kms.cancel_key_deletion(KeyId=gone)
+    assert kms.describe_key(KeyId=gone)["KeyMetadata"]["KeyState"] == "PendingImport"
 
 
 def pkcs8(private: Any) -> bytes:

@@ -113,6 +113,7 @@ def _pair(call: Call, request: _PairRequest, key: Key) -> tuple[bytes, bytes, by
         )
     _check(call, request, key, request.EncryptionContext)
     done(call, request.DryRun, key)
+    call.transaction.rest()  # RSA takes its time
     private = material.generate(spec, call.environment.entropy)
     blob = sealed(call, key, private, request.EncryptionContext)
     tell(call, keyMaterialId=key.shown_material)

@@ -40,6 +40,7 @@ from bailiwick.services.kms.shapes import (
     InvalidCiphertextException,
     InvalidImportTokenException,
     KMSInvalidStateException,
+    NotFoundException,
     UnsupportedOperationException,
 )
 from bailiwick.services.kms.targets import Use, key_named, target_of
@@ -82,6 +83,7 @@ def get_parameters_for_import(
         raise ValidationError(f"Wrapping algorithm {algorithm} is not valid for key spec {key.spec}.")
     if key.spec == "ECC_NIST_P521" and spec == "RSA_2048" and not algorithm.startswith(_WRAPPED):
         raise ValidationError(f"Wrapping key spec {spec} is too small for key spec {key.spec} with {algorithm}.")
+    call.transaction.rest()
     wrapping = material.generate(spec, call.environment.entropy)
     until = round(call.now + _VALID_FOR, 3)
     token = msgspec.msgpack.encode(_Token(key.arn, until, algorithm, wrapping))
@@ -101,16 +103,19 @@ def key_to_import(call: Call, request: shapes.ImportKeyMaterialRequest) -> Targe
     return target_of(call, request.KeyId, Use(keys=asked), aliases=False)
 
 
-@kms.operation("ImportKeyMaterial", on=key_to_import, writes=True)
+@kms.operation("ImportKeyMaterial", on=key_to_import, writes=True, asks_first=True)
 def import_key_material(
     call: Call, request: shapes.ImportKeyMaterialRequest, key: Key
 ) -> shapes.ImportKeyMaterialResponse:
     states.check_origin(key, EXTERNAL)
     states.check("ImportKeyMaterial", key)
     expires = _expiry(call, request)
+    call.transaction.rest()  # a large RSA key takes a second to check: nobody is to wait for that
     given = _unwrapped(call, request, key)
     if not material.fits(key.spec, given):
         raise IncorrectKeyMaterialException(f"The key material is not valid for key spec {key.spec}.")
+    call.transaction.begin_writing()
+    key = _again(call, key)
     digest, *digests = imported.digests(call.transaction, call.environment, key, given)
     known = call.transaction.all(
         select(tables.material).where(tables.material.c.key_arn == key.arn).order_by(tables.material.c.number)
@@ -133,6 +138,15 @@ def import_key_material(
     call.transaction.changed(records.topic(key.arn))
     _tell(call.transaction, call.environment, key)
     return shapes.ImportKeyMaterialResponse(KeyId=key.arn, KeyMaterialId=material_id)
+
+
+def _again(call: Call, key: Key) -> Key:
+    """The key as it is now, if material may be imported into it still."""
+    found = records.key(call.transaction, call.environment, key.arn, call.now)
+    if found is None:
+        raise NotFoundException(f"Key '{key.arn}' does not exist")
+    states.check("ImportKeyMaterial", found)
+    return found
 
 
 def _check_turn(key: Key, known: Sequence[Row[Any]], material_id: str) -> None:
