@@ -33,12 +33,16 @@ class Welcome(msgspec.Struct, frozen=True):
 
 def show(welcome: Welcome) -> None:
     """Print it: in a frame on a terminal, else as plain lines. The last line says that the server is ready."""
+    has_key = welcome.credentials.exists()  # after a restore, or when it was put away, it is not there
     facts = [
         ("endpoint", welcome.endpoint),
         ("console", f"{welcome.endpoint}/console (docs/signin.md)"),
         ("account", f"{welcome.account_id} ({welcome.partition}, {welcome.region})"),
         ("data", str(welcome.data) if welcome.data else "in memory, gone when the server ends"),
-        ("root key", f"{welcome.credentials} (mode 0600)"),
+        (
+            "root user",
+            f"{welcome.credentials} (mode 0600)" if has_key else f"no access key in {welcome.credentials}",
+        ),
     ]
     lines = [f"{name:<9} {value}" for name, value in facts]
     commands = [
@@ -57,9 +61,10 @@ def show(welcome: Welcome) -> None:
         console.print(Panel.fit("\n".join(lines), title="Bailiwick", padding=(0, 2)), markup=False)
     else:
         sys.stdout.write("\n".join(["Bailiwick", *lines]) + "\n")
-    # Plain and unwrapped, because these lines are there to be copied.
-    sys.stdout.write("\nTry it in another terminal:\n\n")
-    sys.stdout.write("".join(f"  {command}\n" for command in commands))
+    if has_key:
+        # Plain and unwrapped, because these lines are there to be copied.
+        sys.stdout.write("\nTry it in another terminal:\n\n")
+        sys.stdout.write("".join(f"  {command}\n" for command in (commands if welcome.is_new else commands[:2])))
     if welcome.reminder:
         sys.stdout.write(f"\n{welcome.reminder}\n")
     sys.stdout.write(f"\nReady: {welcome.endpoint} (Ctrl-C ends it)\n")
@@ -79,7 +84,7 @@ def reminder(transaction: Transaction, account_id: str, *, is_new: bool) -> str 
     if is_new:
         return (
             "The root user can do everything and cannot be limited: make an administrator user with it (the last\n"
-            "two commands), give her an access key, and put the root key away."
+            "two commands), give her an access key, and put the root user's away."
         )
     columns = tables.access_key.c
     found = transaction.one(select(func.max(columns.last_used).label("at")).where(columns.owner_id == account_id))
@@ -87,5 +92,5 @@ def reminder(transaction: Transaction, account_id: str, *, is_new: bool) -> str 
         return None
     return (
         "The root user was used within the last day. It can do everything and cannot be limited: work as an\n"
-        "administrator user instead, and put the root key away."
+        "administrator user instead, and put the root user's access key away."
     )
