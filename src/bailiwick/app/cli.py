@@ -80,7 +80,7 @@ def main() -> None:
     COMMAND.set(_named(sys.argv[1:]))
     with failing():
         try:
-            app()
+            app(prog_name="bailiwick")  # also where it runs as `python -m bailiwick`
         except ExportError as error:
             fail(str(error), 1)
 
