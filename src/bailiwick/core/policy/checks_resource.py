@@ -94,9 +94,9 @@ def check_session(text: str) -> Document:
 def check_key(text: str, *, lax: bool = False) -> Document:
     """Check a key policy. Whether the principals exist is for the caller to find out.
 
-    A statement without Action or without Resource has no effect. It is refused, as AWS does since August 2025;
-    what was stored before that is read by being `lax`. Returns the document. Raises PolicyError; the text of that
-    refusal is a guess.
+    A statement without Action or without Resource has no effect. It is refused, as AWS says that it
+    does from 18 August 2025 on (the documentation in the service model is older); what was stored before is read by
+    being `lax`. Returns the document. Raises PolicyError; the text of that refusal is a guess.
     """
     found = _parse(text, _key_elements if lax else _whole_key_elements)
     for statement in found.statements:
