@@ -66,6 +66,18 @@ def record(number: int, **more: Any) -> bytes:
     ).encode()
 
 
+def test_no_name_is_given_twice(shelf: Shelf) -> None:
+    """Or a digest that tells that a segment was removed would tell so of another that is there."""
+    names = []
+    for _ in range(3):
+        segment = shelf.begin(BEGIN)
+        segment.append([record(1)])
+        segment.close()
+        names.append(segment.name)
+        shelf.remove(segment.name)
+    assert len(set(names)) == 3
+
+
 def filled(shelf: Shelf, *batches: list[bytes], at: float = 0.0, closed: bool = True) -> Segment:
     """A segment, as if it was written when its records were made."""
     made = shelf.begin(datetime.fromtimestamp(BEGIN.timestamp() + at, UTC))

@@ -27,12 +27,19 @@ INDEX = ".index"
 class FileSegment:
     """A file open for appending."""
 
-    def __init__(self, folder: Path, begin: datetime) -> None:
-        """Begin a file. Raises OSError."""
+    def __init__(self, folder: Path, begin: datetime, before: FileSegment | None = None) -> None:
+        """Begin a file. Raises OSError.
+
+        INVARIANT: no name is given twice, though retention may have removed the file of `before`, the one that this
+        process began last: what digests say of a name they say of one file.
+        """
         self.day = begin.strftime("%Y%m%d")
         self._size = self._records = 0
-        named, number = f"{stem(begin)}-{os.getpid()}", 0
+        self.named = named = f"{stem(begin)}-{os.getpid()}"
+        self.number: int
+        number = before.number + 1 if before is not None and before.named == named else 0
         while True:
+            self.number = number
             self.name = f"{named}.{number}{SUFFIX}" if number else f"{named}{SUFFIX}"
             try:
                 # O_DSYNC: what was written is on disk. (A separate fsync would mean one more wait for the
@@ -77,6 +84,7 @@ class Files:
     def __init__(self, folder: Path) -> None:
         """Take a folder, which need not be there before the first segment is begun."""
         self.folder = folder
+        self._last: FileSegment | None = None
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -87,7 +95,8 @@ class Files:
 
     def begin(self, at: datetime) -> FileSegment:
         self.make()
-        return FileSegment(self.folder, at)
+        self._last = FileSegment(self.folder, at, self._last)
+        return self._last
 
     def segments(self) -> list[Kept]:
         found = []
