@@ -15,11 +15,11 @@ from cryptography import x509
 
 from bailiwick.api import Transaction
 from bailiwick.app.cli_join_lists import crl
-from bailiwick.app.cli_support import AccountId, Config, Data, deployment, number, say
+from bailiwick.app.cli_support import AccountId, Config, Data, account_of, deployment, say
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.operated import changes
 from bailiwick.app.settings import SettingsError
-from bailiwick.directory import accounts, document_keys, instance_profiles, instances, joining
+from bailiwick.directory import document_keys, instance_profiles, instances, joining
 from bailiwick.directory.instances import Association, Instance
 from bailiwick.directory.joining import Authority, Grants
 from bailiwick.store import Duplicate
@@ -72,7 +72,7 @@ def create_token(
     seconds = _span(expires)
     with deployment(config, data) as (found, store), changes(found, store) as change:
         transaction = change.transaction
-        account = _account(transaction, found, account_id)
+        account = account_of(transaction, found, account_id)
         grants = _grants(transaction, found, account, profile, further, tag, region, zone, vpc, user_data)
         environment = found.deployment.environment(found.ring)
         made = joining.new_token(transaction, environment, account, grants, seconds)
@@ -135,7 +135,7 @@ def add_authority(
         try:
             with changes(found, store) as change:
                 transaction = change.transaction
-                account = _account(transaction, found, account_id)
+                account = account_of(transaction, found, account_id)
                 grants = _grants(transaction, found, account, profile, further, tag, region, zone, vpc, user_data)
                 now = found.deployment.environment(found.ring).now()
                 made = Authority(name, account, now, pem, msgspec.json.encode(grants).decode())
@@ -172,7 +172,7 @@ def remove_authority(name: str, config: Config = None, data: Data = None) -> Non
 def list_instances(account_id: AccountId = None, config: Config = None, data: Data = None) -> None:
     """Show the hosts of an account: id, state, region, address, name, profile, when it last asked."""
     with deployment(config, data) as (found, store), store.transaction() as transaction:
-        after, account = "", _account(transaction, found, account_id)
+        after, account = "", account_of(transaction, found, account_id)
         while some := instances.page(transaction, account, None, after, 500):
             has = instances.associations(transaction, *(each.id for each in some))
             main = {each.instance_id: each.profile_arn.rpartition("/")[2] for each in has if each.is_main}
@@ -305,13 +305,6 @@ def _on_host(
             raise HomeError(f"there is no host {instance_id}; `bailiwick instance list` shows those that are")
         told = work(change.transaction, found, host)
         change.tell("ec2", name, host.arn(found.deployment.partition), host.account, **told)
-
-
-def _account(transaction: Transaction, found: Home, account_id: str | None) -> str:
-    account = number(account_id) if account_id else found.deployment.account_id
-    if accounts.find(transaction, account) is None:
-        raise HomeError(f"there is no account {account}; `bailiwick account list` shows those that are")
-    return account
 
 
 def _grants(

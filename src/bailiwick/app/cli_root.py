@@ -14,16 +14,15 @@ from typing import Annotated
 import typer
 from sqlalchemy import func, select, update
 
-from bailiwick.api import Transaction
 from bailiwick.app import home
-from bailiwick.app.cli_support import AccountId, Config, Data, deployment, say
+from bailiwick.app.cli_support import AccountId, Config, Data, deployment, known_account, say
 from bailiwick.app.cli_support import number as number_of
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.login import password_of
 from bailiwick.app.operated import Change, changes
 from bailiwick.app.settings import SettingsError
 from bailiwick.core import arn
-from bailiwick.directory import accounts, mfa, password_policy, passwords, tables, web_sessions
+from bailiwick.directory import mfa, password_policy, passwords, tables, web_sessions
 
 root = typer.Typer(
     help="The root user of an account.", pretty_exceptions_enable=False, no_args_is_help=True, add_completion=False
@@ -41,7 +40,7 @@ def rotate_key(account_id: AccountId = None, config: Config = None, data: Data =
         path = found.folder / (home.ROOT_CREDENTIALS if first else f"{home.ROOT_CREDENTIALS}-{number_of(number)}")
         written = path.with_name(f"{path.name}.new")
         with changes(found, store) as change:
-            _known(change.transaction, number)
+            known_account(change.transaction, number)
             environment = found.deployment.environment(found.ring)
             key, ended = home.rotate_root_key(change.transaction, environment, number)
             _tell(change, found, number, "iam", "CreateAccessKey", accessKeyId=key.access_key_id)
@@ -68,7 +67,7 @@ def set_email(
         columns = tables.account.c
         with changes(found, store) as change:
             transaction = change.transaction
-            _known(transaction, number)
+            known_account(transaction, number)
             others = select(columns.id).where(func.lower(columns.email) == email.lower(), columns.id != number)
             if transaction.one(others) is not None:
                 raise HomeError(f"{email} is the address of another account's root user")
@@ -92,7 +91,7 @@ def reset_password(
     with deployment(config, data) as (found, store):
         number = account_id or found.deployment.account_id
         with store.transaction() as reading:
-            email = _known(reading, number).email
+            email = known_account(reading, number).email
         password = password_of(password_file, f"the root user of {number}")
         now = time.time()
         with changes(found, store) as change:
@@ -126,7 +125,7 @@ def deactivate_mfa(
     with deployment(config, data) as (found, store):
         number = account_id or found.deployment.account_id
         with changes(found, store) as change:
-            _known(change.transaction, number)
+            known_account(change.transaction, number)
             owned = mfa.devices_of(change.transaction, number)
             devices = [each for each in owned if serial is None or each.serial == serial]
             if not devices:
@@ -140,10 +139,3 @@ def deactivate_mfa(
 def _tell(change: Change, found: Home, number: str, service: str, name: str, **details: str) -> None:
     """What was done to a root user."""
     change.tell(service, name, arn.root(found.deployment.partition, number), number, **details)
-
-
-def _known(transaction: Transaction, number: str) -> accounts.Account:
-    found = accounts.find(transaction, number)
-    if found is None:
-        raise HomeError(f"there is no account {number}; `bailiwick account list` shows those that are")
-    return found

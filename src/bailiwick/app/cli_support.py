@@ -17,6 +17,8 @@ from bailiwick.api import Transaction
 from bailiwick.app import home, keyring, logs
 from bailiwick.app.home import Home, HomeError
 from bailiwick.app.settings import SettingsError, data_folder, load
+from bailiwick.directory import accounts
+from bailiwick.directory.accounts import Account
 from bailiwick.store import Store
 
 Config = Annotated[
@@ -79,6 +81,22 @@ def number(account_id: str) -> str:
     if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
         raise SettingsError(f"`{account_id}` is not an account id: 12 digits")
     return account_id
+
+
+def known_account(transaction: Transaction, account_id: str) -> Account:
+    """The account with this id. Raises HomeError where there is none."""
+    found = accounts.find(transaction, account_id)
+    if found is None:
+        raise HomeError(f"there is no account {account_id}; `bailiwick account list` shows those that are")
+    return found
+
+
+def account_of(transaction: Transaction, found: Home, account_id: str | None) -> str:
+    """The id of the account that is meant: the deployment's first one where none is named.
+
+    Raises SettingsError for what is no account id, HomeError for an account that is not there.
+    """
+    return known_account(transaction, number(account_id) if account_id else found.deployment.account_id).id
 
 
 def say(text: str) -> None:

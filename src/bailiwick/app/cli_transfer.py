@@ -17,12 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bailiwick.api import Transaction
-from bailiwick.app.cli_support import AccountId, Config, Data, deployment, number, say
-from bailiwick.app.home import Home, HomeError
+from bailiwick.app.cli_support import AccountId, Config, Data, account_of, deployment, say
 from bailiwick.app.operated import OURS, changes
 from bailiwick.app.settings import SettingsError
 from bailiwick.core import arn
-from bailiwick.directory import accounts, quotas
+from bailiwick.directory import quotas
 from bailiwick.directory.transfer import export_file
 from bailiwick.directory.transfer.importing import Importer
 from bailiwick.directory.transfer.report import Report
@@ -58,7 +57,7 @@ def import_aws(
     with deployment(config, data) as (found, store), _progress() as told:
         try:
             with changes(found, store) as change:
-                account = _account(change.transaction, found, account_id)
+                account = account_of(change.transaction, found, account_id)
                 importer = Importer(
                     change.transaction,
                     found.deployment.environment(found.ring),
@@ -88,7 +87,7 @@ def export_aws(
 ) -> None:
     """Write an account as `aws iam get-account-authorization-details` would, for that or for another deployment."""
     with deployment(config, data) as (found, store), store.transaction() as transaction:
-        account = _account(transaction, found, account_id)
+        account = account_of(transaction, found, account_id)
         pieces = written(transaction, found.deployment.partition, account)
         if str(file) == "-":
             sys.stdout.writelines(pieces)
@@ -123,7 +122,7 @@ def written(transaction: Transaction, partition: str, account: str) -> Iterator[
 def quota_list(account_id: AccountId = None, config: Config = None, data: Data = None) -> None:
     """Show the quotas that can be changed, as they are for an account."""
     with deployment(config, data) as (found, store), store.transaction() as transaction:
-        for name, value in quotas.every(transaction, _account(transaction, found, account_id)).items():
+        for name, value in quotas.every(transaction, account_of(transaction, found, account_id)).items():
             say(f"{name}  {value}")
 
 
@@ -141,17 +140,9 @@ def quota_set(
             f"`{name}` is not a quota that can be changed; `bailiwick quota list` shows those that are"
         )
     with deployment(config, data) as (found, store), changes(found, store) as change:
-        account = _account(change.transaction, found, account_id) if account_id else None
+        account = account_of(change.transaction, found, account_id) if account_id else None
         quotas.put(change.transaction, name, value, account)
         change.tell(OURS, "SetQuota", account=account, quotaName=name, value=str(value), accountId=account or "*")
-
-
-def _account(transaction: Transaction, found: Home, account_id: str | None) -> str:
-    """The account that is meant: the deployment's first one where none is named."""
-    account = number(account_id) if account_id else found.deployment.account_id
-    if accounts.find(transaction, account) is None:
-        raise HomeError(f"there is no account {account}; `bailiwick account list` shows those that are")
-    return account
 
 
 @contextmanager
