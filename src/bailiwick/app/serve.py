@@ -55,21 +55,10 @@ def _serve_folder(settings: Settings, variables: MutableMapping[str, str], liste
     deployment, folder = found.deployment, found.folder
     port = listener.getsockname()[1]
     address = endpoint(settings, port)
-    home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
     store = Store(found.database)
     with closing(store), store.transaction() as transaction:
         told = reminder(transaction, deployment.account_id, is_new=found.is_new)
-    welcome = Welcome(
-        address,
-        deployment.account_id,
-        deployment.region,
-        deployment.partition,
-        credentials=folder / home.ROOT_CREDENTIALS,
-        config=folder / home.AWS_CONFIG,
-        data=folder,
-        is_new=found.is_new,
-        reminder=told,
-    )
+    welcome = _welcome(deployment, address, folder, data=folder, is_new=found.is_new, reminder=told)
     if settings.workers > 1:
         from bailiwick.app import workers  # which needs multiprocessing
 
@@ -87,17 +76,7 @@ def _serve_memory(settings: Settings, listener: socket.socket) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bailiwick-"))
     try:
         home.write_credentials(folder / home.ROOT_CREDENTIALS, made.root, deployment.account_id)
-        home.write_config(folder / home.AWS_CONFIG, deployment.region, address)
-        welcome = Welcome(
-            address,
-            deployment.account_id,
-            deployment.region,
-            deployment.partition,
-            credentials=folder / home.ROOT_CREDENTIALS,
-            config=folder / home.AWS_CONFIG,
-            data=None,
-            is_new=True,
-        )
+        welcome = _welcome(deployment, address, folder, data=None, is_new=True)
 
         def ready() -> None:
             if settings.credentials_out:
@@ -108,6 +87,22 @@ def _serve_memory(settings: Settings, listener: socket.socket) -> None:
             run(made.world, ephemeral_edge(made, settings), settings, listener, ready)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _welcome(
+    deployment: home.Deployment,
+    address: str,
+    folder: Path,
+    *,
+    data: Path | None,
+    is_new: bool,
+    reminder: str | None = None,
+) -> Welcome:
+    """What is told of a server; the configuration of its clients is written into `folder`."""
+    config = folder / home.AWS_CONFIG
+    home.write_config(config, deployment.region, address)
+    place = deployment.account_id, deployment.region, deployment.partition
+    return Welcome(address, *place, folder / home.ROOT_CREDENTIALS, config, data, is_new, reminder)
 
 
 def credentials_json(made: environment.Ephemeral, address: str) -> bytes:
