@@ -56,12 +56,17 @@ class JoinAuthority:
             .add_extension(identifier, critical=False)
         )
 
-    def issue(self, key: Any, common: str = "host-1") -> x509.Certificate:
+    def issue(
+        self,
+        key: Any,
+        common: str = "host-1",
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+    ) -> x509.Certificate:
         """The certificate of a host."""
         return (
             self.begun(named(common), key.public_key())
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{common}.example.org")]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self.key, SHA256())
         )
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bailiwick.app.record import record_of
 from bailiwick.core.formats import open_session
@@ -23,6 +22,7 @@ from bailiwick.core.message import Header, Request
 from bailiwick.directory import instances, joining
 from bailiwick.directory.joining import Authority, Grants
 from hosts_support import FakeHost, Refused, joined, p256, role_in_profile, token
+from join_authority import JoinAuthority
 from still_clock import Clock
 from world import ACCOUNT, REGION, World
 
@@ -96,54 +96,17 @@ def test_what_the_trail_says_of_a_host(world: World) -> None:
         assert secret not in json.dumps([asked, taken, given])
 
 
-class Ca:
-    """A company's certificate authority."""
-
-    def __init__(self, now: float) -> None:
-        self.now = datetime.fromtimestamp(now, UTC)
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Company CA")])
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        self.certificate = (
-            self._begun(self.name, self.key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, SHA256())
-        )
-
-    def _begun(self, name: x509.Name, key: Any) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(self.now - timedelta(hours=1))
-            .not_valid_after(self.now + timedelta(days=30))
-        )
-
-    def issue(self, key: Any, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH) -> bytes:
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host-1")])
-        made = (
-            self._begun(name, key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("host-1.example.org")]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
-            .sign(self.key, SHA256())
-        )
-        return made.public_bytes(Encoding.DER)
+def issued(ca: JoinAuthority, key: Any, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH) -> bytes:
+    """The certificate of a host (DER)."""
+    return ca.issue(key, usage=usage).public_bytes(Encoding.DER)
 
 
 @pytest.fixture
-def ca(world: World) -> Ca:
-    made = Ca(world.now())
+def ca(world: World) -> JoinAuthority:
+    made = JoinAuthority(world.now())
     grants = json.dumps({"region": REGION, "zone": f"{REGION}b", "tags": {"by": "ca"}})
-    pem = made.certificate.public_bytes(Encoding.PEM).decode()
     with world.store.transaction(write=True) as transaction:
-        joining.add_authority(transaction, Authority("company", ACCOUNT, world.now(), pem, grants))
+        joining.add_authority(transaction, Authority("company", ACCOUNT, world.now(), made.pem, grants))
     return made
 
 
@@ -152,9 +115,9 @@ def encoded(*chain: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA"])
-def test_a_host_joins_with_a_certificate(world: World, ca: Ca, kind: str) -> None:
+def test_a_host_joins_with_a_certificate(world: World, ca: JoinAuthority, kind: str) -> None:
     key = p256() if kind == "P-256" else rsa.generate_private_key(65537, 2048)
-    chain = encoded(ca.issue(key))
+    chain = encoded(issued(ca, key))
     host = FakeHost(world)
     told = host.join(CertificateChain=chain, also=key)
     assert told["Tags"] == {"by": "ca"}
@@ -165,20 +128,20 @@ def test_a_host_joins_with_a_certificate(world: World, ca: Ca, kind: str) -> Non
     assert FakeHost(world).join(CertificateChain=chain, also=key)["AvailabilityZone"] == f"{REGION}b"
 
 
-def test_certificates_that_let_nobody_in(world: World, ca: Ca, clock: Clock) -> None:
-    key, stranger = p256(), Ca(world.now())
+def test_certificates_that_let_nobody_in(world: World, ca: JoinAuthority, clock: Clock) -> None:
+    key, stranger = p256(), JoinAuthority(world.now())
     for chain, also in (
-        (encoded(ca.issue(key)), None),  # shown without its key
-        (encoded(ca.issue(key)), p256()),
-        (encoded(stranger.issue(key)), key),
-        (encoded(ca.issue(key, ExtendedKeyUsageOID.SERVER_AUTH)), key),
+        (encoded(issued(ca, key)), None),  # shown without its key
+        (encoded(issued(ca, key)), p256()),
+        (encoded(issued(stranger, key)), key),
+        (encoded(issued(ca, key, ExtendedKeyUsageOID.SERVER_AUTH)), key),
         (encoded(b"no certificate"), key),
     ):
         with pytest.raises(Refused) as refused:
             FakeHost(world).join(CertificateChain=chain, also=also)
         assert refused.value.code == "InvalidCertificateException"
-    good = encoded(ca.issue(key))
-    clock.now += 31 * 24 * 3600
+    good = encoded(issued(ca, key))
+    clock.now += 91 * 24 * 3600
     with pytest.raises(Refused, match="stands behind"):
         FakeHost(world).join(CertificateChain=good, also=key)
 
