@@ -12,9 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from command_support import exit_status
 from sqlalchemy import create_engine, insert, text
 
-from bailiwick.app import backup, cli, home, keyring
+from bailiwick.app import backup, home, keyring
 from bailiwick.app.backup import BackupError
 from bailiwick.app.home import Deployment
 from bailiwick.core.seal import KeyRing
@@ -29,19 +30,12 @@ ROOT = bytes(range(32))
 @pytest.fixture
 def run_it(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Command:
     monkeypatch.setenv("BAILIWICK_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: str | Path, text: bytes = b"") -> tuple[int, bytes, str]:
-        monkeypatch.setattr("sys.argv", ["bailiwick", *map(str, arguments)])
-        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
-        before = os.umask(0o022)
-        try:
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        finally:
-            os.umask(before)
+        stdin = SimpleNamespace(buffer=io.BytesIO(text))
+        status = exit_status(monkeypatch, tuple(map(str, arguments)), stdin)
         told = capfdbinary.readouterr()
-        return int(ended.value.code or 0), told.out, told.err.decode()
+        return status, told.out, told.err.decode()
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 import sqlite3
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from command_support import run
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
@@ -42,23 +42,6 @@ Command = Callable[..., tuple[int, str, str]]
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 FILE = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str, text: str = ""
-) -> tuple[int, str, str]:
-    """The exit status and both outputs of the installed command."""
-    monkeypatch.setattr("sys.argv", ["bailiwick", *arguments])
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    monkeypatch.setenv("COLUMNS", "300")
-    before = os.umask(0o022)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    finally:
-        os.umask(before)
-    told = capsys.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import configparser
-import io
 import json
-import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any
 
 import boto3
 import pytest
+from command_support import run
 
 from bailiwick import testing
-from bailiwick.app import cli
 from ldap_fake import PEOPLE, FakeDirectory, company, mapping
 
 PASSWORD = "alice's password"
@@ -24,20 +22,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str, text: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["bailiwick", *arguments])
-        monkeypatch.setattr("sys.stdin", io.StringIO(text))
-        monkeypatch.setenv("COLUMNS", "300")
-        before = os.umask(0o022)
-        try:
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        finally:
-            os.umask(before)
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return run
+    return lambda *arguments, text="": run(monkeypatch, capsys, *arguments, text=text)
 
 
 @pytest.fixture(scope="module")

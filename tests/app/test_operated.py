@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_support import run
 from sqlalchemy import insert, select
-from test_cli import Command, run
+from test_cli import Command
 
 from bailiwick.app import operated
 from bailiwick.app.audit import Trail

@@ -10,8 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-
-from bailiwick.app import cli
+from command_support import exit_status
 
 HERE, THERE, OTHER = "111111111111", "222222222222", "333333333333"
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
@@ -113,16 +112,9 @@ def export(account: str = THERE) -> dict[str, Any]:
 def bailiwick(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """The command on a new deployment with the account HERE; text for standard input is given by name."""
     monkeypatch.setenv("BAILIWICK_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: str, text: str = "") -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["bailiwick", *arguments])
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
+        status = exit_status(monkeypatch, arguments, io.TextIOWrapper(io.BytesIO(text.encode())))
         told = capsys.readouterr()
         return status, told.out + (told.err if status else "")
 
