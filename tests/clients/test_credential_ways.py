@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import botocore.session
@@ -22,13 +20,13 @@ import pytest
 from botocore.exceptions import ClientError
 from clients_support import ServerProcess, clean_environment, policy
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from javascript_support import needs_javascript, node
 
 from bailiwick.testing_issuer import Issuer
 from certificate_authority import issued, named
 
 pytestmark = pytest.mark.clients
 
-HERE = Path(__file__).parent / "javascript"
 AWS = Path(sys.executable).parent / "aws"
 WAYS = ["web identity", "process"]
 
@@ -134,23 +132,11 @@ def test_boto3(place: Place, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert credentials.access_key != first
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
-@pytest.mark.skipif(
-    not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
-)
+@needs_javascript
 @pytest.mark.parametrize("way", WAYS)
 def test_the_javascript_sdk(place: Place, way: str) -> None:
     environment = clean_environment(**place.variables(way), KEY=place.key, AWS_SDK_LOAD_CONFIG="1")
-    done = subprocess.run(
-        ["node", str(HERE / "credentials.mjs")],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
+    seen = node("credentials.mjs", environment)
     assert ":assumed-role/worker/" in seen["identity"]
     assert seen["encrypted"] == place.key
     assert seen["denied"] == "AccessDeniedException"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,14 +22,14 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, CredentialRetrievalError
 from clients_support import ServerProcess, clean_environment, policy
-from test_readme import BLOCK, ROOT, shown_in
+from javascript_support import needs_javascript, node
+from walk_support import blocks, walk
 
 from bailiwick.testing_issuer import Issuer
 from ports import free_port
 
 pytestmark = pytest.mark.clients
 
-HERE = Path(__file__).parent / "javascript"
 AWS = Path(sys.executable).parent / "aws"
 SESSIONS = {
     "metadata": ":assumed-role/web/i-",
@@ -231,23 +230,11 @@ def test_the_command_line(agent: Agent, key: str, way: str, tmp_path: Path) -> N
     assert "is not authorized to perform: kms:ListKeys" in denied.stderr
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
-@pytest.mark.skipif(
-    not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
-)
+@needs_javascript
 @pytest.mark.parametrize("way", SESSIONS)
 def test_the_javascript_sdk(agent: Agent, key: str, way: str) -> None:
     environment = clean_environment(**variables(agent, way), KEY=key)
-    done = subprocess.run(
-        ["node", str(HERE / "credentials.mjs")],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
+    seen = node("credentials.mjs", environment)
     assert seen["encrypted"] == key
     assert SESSIONS[way] in seen["identity"]
     assert seen["denied"] == "AccessDeniedException"
@@ -256,29 +243,10 @@ def test_the_javascript_sdk(agent: Agent, key: str, way: str) -> None:
 
 
 def test_the_walk_of_the_document(server: ServerProcess, tmp_path: Path) -> None:
-    blocks = BLOCK.findall((ROOT / "docs/hosts.md").read_text())
-    assert len(blocks) == 3
-    (tmp_path / "bin").mkdir()
-    for name, command in (("aws", str(AWS)), ("bailiwick", f"{sys.executable} -m bailiwick")):
-        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-        (tmp_path / "bin" / name).chmod(0o755)
-    mark, port = "=== end of block ===", str(free_port())
-    script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks).replace("9254", port)
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=clean_environment(PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", HOME=str(tmp_path)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    outputs = done.stdout.split(mark)
-    assert len(outputs) == len(blocks), done.stdout
-    for (commands, expected), output in zip(blocks, outputs, strict=True):
-        for line in expected.splitlines():
-            assert shown_in(line, output), f"{commands}\n--- printed ---\n{output}\n--- lacks ---\n{line}"
+    walked = blocks("docs/hosts.md")
+    assert len(walked) == 3
+    commands = {"aws": str(AWS), "bailiwick": f"{sys.executable} -m bailiwick"}
+    walk(walked, tmp_path, commands, port=free_port(), timeout=120)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a program of another user wants root")

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from clients_support import ServerProcess, clean_environment
+from javascript_support import needs_javascript, node
 
-HERE = Path(__file__).parent / "javascript"
-
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine"),
-    pytest.mark.skipif(
-        not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed (npm ci did not run)"
-    ),
-]
+pytestmark = [pytest.mark.clients, needs_javascript]
 
 
 def run(server: ServerProcess, script: str) -> dict[str, Any]:
     """What a script, as the root user, printed of what it saw."""
     root = server.root()
-    done = subprocess.run(
-        ["node", str(HERE / script)],
-        env=clean_environment(
-            AWS_ENDPOINT_URL=server.endpoint,
-            AWS_REGION="eu-central-1",
-            AWS_ACCESS_KEY_ID=root["aws_access_key_id"],
-            AWS_SECRET_ACCESS_KEY=root["aws_secret_access_key"],
-        ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    environment = clean_environment(
+        AWS_ENDPOINT_URL=server.endpoint,
+        AWS_REGION="eu-central-1",
+        AWS_ACCESS_KEY_ID=root["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=root["aws_secret_access_key"],
     )
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
+    seen: dict[str, Any] = node(script, environment)
     return seen
 
 

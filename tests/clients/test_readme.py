@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 from clients_support import ServerProcess, clean_environment
-
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"<!-- walk -->\n```sh\n(.*?)```\n(?:```text\n(.*?)```\n)?", re.DOTALL)
+from walk_support import blocks, walk
 
 
 def aws_clis() -> list[str]:
@@ -33,44 +31,15 @@ def version(aws: str) -> tuple[int, ...]:
     return int(match[1]), int(match[2])
 
 
-def shown_in(expected: str, output: str) -> bool:
-    """Whether a line of the README, in which `...` stands for anything, appears in what was printed."""
-    pattern = ".*?".join(re.escape(part) for part in expected.split("..."))
-    return re.search(pattern, " ".join(output.split()), re.DOTALL) is not None
-
-
 @pytest.mark.clients
 @pytest.mark.slow
 @pytest.mark.parametrize("aws", aws_clis())
 @pytest.mark.parametrize(("document", "least"), [("README.md", 7), ("docs/cross-account.md", 5)])
 def test_the_walk_as_pasted(server: ServerProcess, aws: str, document: str, least: int, tmp_path: Path) -> None:
-    blocks = BLOCK.findall((ROOT / document).read_text())
-    assert len(blocks) >= least
-    (tmp_path / "bin").mkdir()
+    walked = blocks(document)
+    assert len(walked) >= least
     flag = "" if version(aws) >= (2, 13) or (1, 29) <= version(aws) < (2,) else "--endpoint-url " + server.endpoint
-    wrapper = tmp_path / "bin" / "aws"
-    wrapper.write_text(f'#!/bin/sh\nexec {aws} {flag} "$@"\n')
-    wrapper.chmod(0o755)
-    own = tmp_path / "bin" / "bailiwick"
-    own.write_text(f'#!/bin/sh\nexec {sys.executable} -m bailiwick "$@"\n')
-    own.chmod(0o755)
-    mark = "=== end of block ==="
-    script = f"\necho '{mark}'\n".join(commands for commands, _ in blocks)
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=clean_environment(PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", HOME=str(tmp_path)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    outputs = done.stdout.split(mark)
-    assert len(outputs) == len(blocks), done.stdout
-    for (commands, expected), output in zip(blocks, outputs, strict=True):
-        for line in expected.splitlines():
-            assert shown_in(line, output), f"{commands}\n--- printed ---\n{output}\n--- lacks ---\n{line}"
+    walk(walked, tmp_path, {"aws": f"{aws} {flag}", "bailiwick": f"{sys.executable} -m bailiwick"})
 
 
 @pytest.mark.clients

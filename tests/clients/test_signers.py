@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import pytest
 from clients_support import clean_environment
+from javascript_support import needs_javascript, node
 
 import bailiwick.testing
 from bailiwick import sigv4
 
-HERE = Path(__file__).parent / "javascript"
 KEY = sigv4.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a-token/with+signs=")
 LETTERS = [
     "a",
@@ -61,8 +61,7 @@ def awkward(chance: random.Random) -> dict[str, Any]:
 
 
 @pytest.mark.clients
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
-@pytest.mark.skipif(not (HERE / "node_modules").is_dir(), reason="the JavaScript SDK is not installed")
+@needs_javascript
 def test_what_the_javascript_sdk_signs_is_accepted_and_no_mutation_of_it() -> None:
     chance = random.Random(4)
     requests = [awkward(chance) for _ in range(300)]
@@ -76,17 +75,9 @@ def test_what_the_javascript_sdk_signs_is_accepted_and_no_mutation_of_it() -> No
         "region": "eu-west-1",
         "requests": requests,
     }
-    done = subprocess.run(
-        ["node", "sign.mjs"],
-        cwd=HERE,
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    signed = node("sign.mjs", given=json.dumps(asked))
     verifier = sigv4.Verifier("toy", {KEY.access_key_id: KEY}.get)
-    for request, headers in zip(requests, json.loads(done.stdout), strict=True):
+    for request, headers in zip(requests, signed, strict=True):
         fields = [f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in request["query"].items()]
         target = request["path"] + ("?" + "&".join(fields) if fields else "")
         # The signer hashes text as UTF-8, so that is what must be on the wire; HTTP decodes it as Latin-1.
