@@ -111,6 +111,16 @@ def test_a_folder_without_a_database_is_told_what_it_may_lack(run_it: Command, d
     assert "`bailiwick init` makes one" in run_it("backup", data / "b")[2]
 
 
+@pytest.mark.usefixtures("data")
+def test_nobody_to_ask_for_a_new_passphrase(run_it: Command) -> None:
+    status, _, told = run_it("root-key", "passphrase")
+    assert (status, told) == (
+        1,
+        "bailiwick: there is no terminal to ask at (New passphrase of the root key): give the number of a file "
+        "descriptor from which it comes in BAILIWICK_UNSEAL_FD\n",
+    )
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_a_damaged_backup_is_never_taken(run_it: Command, data: Path, tmp_path: Path) -> None:
     file, damaged, ring = tmp_path / "b", tmp_path / "damaged", keyring.of_file(data / keyring.FILE)

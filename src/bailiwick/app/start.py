@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bailiwick.app import light, logs  # noqa: F401  (light comes first, for what its import does)
+from bailiwick.app.custody import CustodyError
 from bailiwick.app.home import HomeError
 from bailiwick.app.keyring import RootKeyError
 from bailiwick.app.serve import serve as run_server
@@ -78,7 +79,7 @@ def failing() -> Iterator[None]:
         yield
     except SettingsError as error:
         fail(str(error), 2)
-    except (HomeError, RootKeyError, ServerError, StoreError) as error:
+    except (CustodyError, HomeError, RootKeyError, ServerError, StoreError) as error:
         fail(str(error), 1)
     except OSError as error:
         fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
