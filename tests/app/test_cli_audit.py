@@ -75,6 +75,14 @@ def test_no_trail_is_not_a_whole_one(run: Run, tmp_path: Path) -> None:
             run(*arguments, "--audit", str(tmp_path / "nowhere"))
 
 
+def test_an_empty_trail_is_not_a_whole_one(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for more in ((), ("--json",)):
+        told = run("verify", "--key", run("key").stdout.strip(), "--audit", str(tmp_path / "empty"), *more)
+        assert told.exit_code == 1
+        assert "as it was written" not in told.stdout
+
+
 def test_request_ids_are_whole_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     (record,) = (json.loads(line) for line in run("search", "eventName=ListUsers", "--json").stdout.splitlines())
     monkeypatch.setenv("COLUMNS", "80")

@@ -76,8 +76,8 @@ def secret(prompt: str) -> str:
     """What is typed on the terminal, without an echo. Raises CustodyError without a terminal."""
     if not has_terminal():
         raise CustodyError(
-            f"there is no terminal to ask at ({prompt.rstrip(': ')}): give the number of a file descriptor from which "
-            f"it comes in {UNSEAL_VARIABLE}"
+            f"there is no terminal to ask at ({prompt.rstrip(': ')}): "
+            f"give the number of a file descriptor from which it comes in {UNSEAL_VARIABLE}"
         )
     return getpass.getpass(prompt)
 

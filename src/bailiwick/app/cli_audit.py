@@ -86,7 +86,7 @@ def verify(
 ) -> None:
     """Check that the trail is as it was written: every chain, every signature, and that nothing was taken away.
 
-    The exit status is 1 if there is a problem.
+    The exit status is 1 if there is a problem, or no record at all.
     """
     with trail_of(config, data, folder) as (shelf, settings):
         public = _public(key) if key else _signing_key(settings)
@@ -96,8 +96,8 @@ def verify(
             typer.echo(msgspec.json.encode(report).decode())
         else:
             _tell(report, str(shelf))
-    if report.problems:
-        raise typer.Exit(1)
+    if report.problems or not (report.segments or report.digests):
+        raise typer.Exit(1)  # of a trail that was taken away as a whole nothing can be said either
 
 
 @audit.command()
@@ -207,8 +207,10 @@ def _tell(report: Report, place: str) -> None:
         console.print(
             f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}: the trail was changed"
         )
-    else:
+    elif report.segments or report.digests:
         console.print("The trail is as it was written.")
+    else:
+        console.print("There is no record, and nothing was verified.")
 
 
 def _word(text: str) -> str:
