@@ -333,6 +333,20 @@ def test_a_policy_that_locks_its_author_out(kms: Any, iam: Any, key: str) -> Non
     assert refusal(kms.get_key_policy, KeyId=key)[0] == "AccessDeniedException"
 
 
+def test_who_may_make_keys_need_not_be_allowed_to_change_their_policies(world: World, iam: Any) -> None:
+    iam.create_user(UserName="maker")
+    allowed = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": ["kms:CreateKey", "kms:ReplicateKey"], "Resource": "*"},
+    }
+    iam.put_user_policy(UserName="maker", PolicyName="p", PolicyDocument=json.dumps(allowed))
+    maker = world.client("kms", world.keys_of("maker"))
+    key = maker.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    assert maker.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["KeyId"] == key
+    default = world.client("kms").get_key_policy(KeyId=key)["Policy"]
+    assert refusal(maker.create_key, Policy=default)[1].startswith("The new key policy will not allow you")
+
+
 def test_another_account_needs_both_sides(world: World, kms: Any, key: str) -> None:
     other = world.account(OTHER)
     theirs = world.client("kms", other)

@@ -148,9 +148,8 @@ class _New(NamedTuple):
 
 def _check(call: Call, request: shapes.CreateKeyRequest, arn: str) -> tuple[str, dict[str, str]]:
     """The policy of a new key, and whom it names; or what `_write` refuses."""
-    policy = request.Policy or policies.default(call)
     tags.check(request.Tags)
-    return policy, policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+    return policies.of_new(call, request, arn)
 
 
 def _write(call: Call, request: shapes.CreateKeyRequest, new: _New) -> None:

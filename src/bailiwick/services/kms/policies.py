@@ -67,6 +67,19 @@ def checked(call: Call, text: str, key_arn: str, *, bypass: bool) -> dict[str, s
     return pins
 
 
+def of_new(
+    call: Call, request: shapes.CreateKeyRequest | shapes.ReplicateKeyRequest, key_arn: str
+) -> tuple[str, dict[str, str]]:
+    """The policy of a key that is made, and its pins. Raises as `checked` does.
+
+    The default policy locks nobody out: who may make keys need not be allowed to change their policies (the model's
+    documentation of CreateKey: "If you provide a key policy, it must meet the following criteria").
+    """
+    bypass = bool(request.BypassPolicyLockoutSafetyCheck) or request.Policy is None
+    policy = default(call) if request.Policy is None else request.Policy
+    return policy, checked(call, policy, key_arn, bypass=bypass)
+
+
 def key_and_policy(call: Call, request: shapes.GetKeyPolicyRequest | shapes.PutKeyPolicyRequest) -> Target:
     """The key, with the name of its policy as a condition key."""
     target = key_named(call, request)

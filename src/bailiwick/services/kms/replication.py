@@ -48,8 +48,7 @@ def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> 
     arn = multi_region.in_region(key.arn, region)
     if call.transaction.one(select(tables.key.c.arn).where(tables.key.c.arn == arn)) is not None:
         raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {arn}")
-    policy = request.Policy or policies.default(call)
-    pins = policies.checked(call, policy, arn, bypass=bool(request.BypassPolicyLockoutSafetyCheck))
+    policy, pins = policies.of_new(call, request, arn)
     peer = call.environment.peers.of_region(region)
     if peer is not None:
         tags.check(request.Tags)
