@@ -55,14 +55,9 @@ def list_access_keys(
     call: Call, request: shapes.ListAccessKeysRequest, user: User | None
 ) -> shapes.ListAccessKeysResponse:
     columns = tables.access_key.c
-    rows = call.transaction.all(
-        select(tables.access_key)
-        .where(columns.owner_id == names.owner_id(call, user), columns.id > paging.after(call, request.Marker))
-        .order_by(columns.id)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    keys = [entities.record(AccessKey, row) for row in rows]
-    page, truncated, marker = paging.page(call, keys, request.MaxItems, lambda key: key.id)
+    own = select(tables.access_key).where(columns.owner_id == names.owner_id(call, user))
+    rows, truncated, marker = paging.read(call, request, own, columns.id)
+    page = [entities.record(AccessKey, row) for row in rows]
     return shapes.ListAccessKeysResponse(
         AccessKeyMetadata=[
             shapes.AccessKeyMetadata(

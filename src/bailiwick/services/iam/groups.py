@@ -56,18 +56,11 @@ def create_group(call: Call, request: shapes.CreateGroupRequest, record: None) -
 @iam.operation("GetGroup", on=group_named)
 def get_group(call: Call, request: shapes.GetGroupRequest, group: Group) -> shapes.GetGroupResponse:
     member, user = tables.membership.c, tables.user.c
-    rows = call.transaction.all(
-        select(tables.user)
-        .join(tables.membership, member.user_id == user.id)
-        .where(member.group_id == group.id, user.folded > paging.after(call, request.Marker))
-        .order_by(user.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    found = [entities.record(User, row) for row in rows]
-    page, truncated, marker = paging.page(call, found, request.MaxItems, lambda user: user.name.lower())
+    members = select(tables.user).join(tables.membership, member.user_id == user.id)
+    rows, truncated, marker = paging.read(call, request, members.where(member.group_id == group.id), user.folded)
     return shapes.GetGroupResponse(
         Group=shown(group, call.partition),
-        Users=[users.shown(each, call.partition) for each in page],
+        Users=[users.shown(entities.record(User, row), call.partition) for row in rows],
         IsTruncated=truncated,
         Marker=marker,
     )
@@ -154,15 +147,7 @@ def list_groups_for_user(
     call: Call, request: shapes.ListGroupsForUserRequest, user: User
 ) -> shapes.ListGroupsForUserResponse:
     member, group = tables.membership.c, tables.group.c
-    rows = call.transaction.all(
-        select(tables.group)
-        .join(tables.membership, member.group_id == group.id)
-        .where(member.user_id == user.id, group.folded > paging.after(call, request.Marker))
-        .order_by(group.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    groups = [entities.record(Group, row) for row in rows]
-    page, truncated, marker = paging.page(call, groups, request.MaxItems, lambda group: group.name.lower())
-    return shapes.ListGroupsForUserResponse(
-        Groups=[shown(each, call.partition) for each in page], IsTruncated=truncated, Marker=marker
-    )
+    has = select(tables.group).join(tables.membership, member.group_id == group.id)
+    rows, truncated, marker = paging.read(call, request, has.where(member.user_id == user.id), group.folded)
+    groups = [shown(entities.record(Group, row), call.partition) for row in rows]
+    return shapes.ListGroupsForUserResponse(Groups=groups, IsTruncated=truncated, Marker=marker)

@@ -62,16 +62,9 @@ def remove(call: Call, owner: Owner, name: str) -> None:
 
 def page(call: Call, owner: Owner, request: Any) -> dict[str, Any]:
     """A page of the names of an entity's inline policies, as the members of a response."""
-    rows = call.transaction.all(
-        select(_table.name)
-        .where(_table.owner_id == owner.id, _table.name > paging.after(call, request.Marker))
-        .order_by(_table.name)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    found, truncated, marker = paging.page(
-        call, [str(row.name) for row in rows], request.MaxItems, lambda name: name
-    )
-    return {"PolicyNames": found, "IsTruncated": truncated, "Marker": marker}
+    statement = select(_table.name).where(_table.owner_id == owner.id)
+    rows, truncated, marker = paging.read(call, request, statement, _table.name)
+    return {"PolicyNames": [str(row.name) for row in rows], "IsTruncated": truncated, "Marker": marker}
 
 
 def _delete(call: Call, owner: Owner, name: str) -> int:

@@ -169,15 +169,9 @@ def _shown(call: Call, profile: InstanceProfile) -> shapes.InstanceProfile:
 def _page(
     call: Call, request: Any, condition: ColumnElement[bool]
 ) -> tuple[list[shapes.InstanceProfile], bool, str | None]:
-    rows = call.transaction.all(
-        select(instance_profile)
-        .where(condition, _columns.folded > paging.after(call, request.Marker))
-        .order_by(_columns.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    found = [entities.record(InstanceProfile, row) for row in rows]
-    page, truncated, marker = paging.page(call, found, request.MaxItems, lambda each: each.name.lower())
-    return [_shown(call, each) for each in page], truncated, marker
+    statement = select(instance_profile).where(condition)
+    rows, truncated, marker = paging.read(call, request, statement, _columns.folded)
+    return [_shown(call, entities.record(InstanceProfile, row)) for row in rows], truncated, marker
 
 
 def _role(call: Call, name: str) -> Role:

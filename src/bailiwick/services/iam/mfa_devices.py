@@ -148,13 +148,8 @@ def list_mfa_devices(
     call: Call, request: shapes.ListMFADevicesRequest, user: User | None
 ) -> shapes.ListMFADevicesResponse:
     column = mfa_device.c
-    rows = call.transaction.all(
-        select(mfa_device)
-        .where(column.owner_id == names.owner_id(call, user), column.serial > paging.after(call, request.Marker))
-        .order_by(column.serial)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    page, truncated, marker = paging.page(call, rows, request.MaxItems, lambda row: str(row.serial))
+    own = select(mfa_device).where(column.owner_id == names.owner_id(call, user))
+    page, truncated, marker = paging.read(call, request, own, column.serial)
     return shapes.ListMFADevicesResponse(
         MFADevices=[
             shapes.MFADevice(UserName=names.owner_name(user), SerialNumber=row.serial, EnableDate=row.enabled)
@@ -170,17 +165,12 @@ def list_virtual_mfa_devices(
     call: Call, request: shapes.ListVirtualMFADevicesRequest, record: None
 ) -> shapes.ListVirtualMFADevicesResponse:
     column = mfa_device.c
-    wanted = select(mfa_device).where(
-        column.account == call.account,
-        column.kind == mfa.VIRTUAL,
-        column.serial > paging.after(call, request.Marker),
-    )
+    wanted = select(mfa_device).where(column.account == call.account, column.kind == mfa.VIRTUAL)
     if request.AssignmentStatus == "Assigned":
         wanted = wanted.where(column.owner_id.is_not(None))
     elif request.AssignmentStatus == "Unassigned":
         wanted = wanted.where(column.owner_id.is_(None))
-    rows = call.transaction.all(wanted.order_by(column.serial).limit(paging.wanted(request.MaxItems)))
-    page, truncated, marker = paging.page(call, rows, request.MaxItems, lambda row: str(row.serial))
+    page, truncated, marker = paging.read(call, request, wanted, column.serial)
     owners = users.shown_by_id(call, [row.owner_id for row in page if row.owner_id])
     return shapes.ListVirtualMFADevicesResponse(
         VirtualMFADevices=[

@@ -7,7 +7,9 @@ that it was made for: what was not given out by this deployment for this list is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select
 
 from bailiwick.api import Call, ValidationError
 from bailiwick.core.errors import SealError
@@ -40,6 +42,18 @@ def page(
         return list(entries), False, None
     shown = list(entries[:most])
     return shown, True, make_marker(call.environment.ring, _scope(call), key(shown[-1]))
+
+
+def read(
+    call: Call, request: Any, statement: Select[Any], column: ColumnElement[str]
+) -> tuple[list[Row[Any]], bool, str | None]:
+    """The page of a statement's rows that a request with MaxItems and Marker asks for, as `page` gives it.
+
+    They are in the order of `column`, a unique one of those that are selected. Raises ValidationError.
+    """
+    after_it = statement.where(column > after(call, request.Marker)).order_by(column)
+    rows = call.transaction.all(after_it.limit(wanted(request.MaxItems)))
+    return page(call, rows, request.MaxItems, lambda row: str(row._mapping[column]))
 
 
 def wanted(limit: int | None) -> int:

@@ -11,7 +11,7 @@ from bailiwick.api import Call, Target, nothing
 from bailiwick.core import arn, ids
 from bailiwick.directory import entities
 from bailiwick.directory.credential_tables import server_certificate as table
-from bailiwick.services.iam import names, paging, pem, shapes, tags
+from bailiwick.services.iam import listing, names, pem, shapes, tags
 from bailiwick.services.iam.service import iam
 from bailiwick.services.iam.shapes import (
     EntityAlreadyExistsException,
@@ -138,18 +138,7 @@ def delete_server_certificate(
 def list_server_certificates(
     call: Call, request: shapes.ListServerCertificatesRequest, record: None
 ) -> shapes.ListServerCertificatesResponse:
-    rows = call.transaction.all(
-        select(table)
-        .where(
-            table.c.account == call.account,
-            names.under(table.c.path, request.PathPrefix),
-            table.c.folded > paging.after(call, request.Marker),
-        )
-        .order_by(table.c.folded)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    found = [entities.record(ServerCertificate, row) for row in rows]
-    page, truncated, marker = paging.page(call, found, request.MaxItems, lambda each: each.name.lower())
+    page, truncated, marker = listing.page(call, table, ServerCertificate, request)
     return shapes.ListServerCertificatesResponse(
         ServerCertificateMetadataList=[_shown(call, each) for each in page], IsTruncated=truncated, Marker=marker
     )

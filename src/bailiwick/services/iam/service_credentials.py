@@ -121,17 +121,12 @@ def delete_service_specific_credential(
 def list_service_specific_credentials(
     call: Call, request: shapes.ListServiceSpecificCredentialsRequest, user: User | None
 ) -> shapes.ListServiceSpecificCredentialsResponse:
-    wanted: Select[Any] = (
-        select(table, tables.user.c.name)
-        .join(tables.user, tables.user.c.id == table.c.owner_id)
-        .where(table.c.id > paging.after(call, request.Marker))
-    )
+    wanted: Select[Any] = select(table, tables.user.c.name).join(tables.user, tables.user.c.id == table.c.owner_id)
     whose = table.c.account == call.account if user is None else table.c.owner_id == user.id
     wanted = wanted.where(whose)
     if request.ServiceName is not None:
         wanted = wanted.where(table.c.service == _supported(request.ServiceName))
-    rows = call.transaction.all(wanted.order_by(table.c.id).limit(paging.wanted(request.MaxItems)))
-    page, truncated, marker = paging.page(call, rows, request.MaxItems, lambda row: str(row.id))
+    page, truncated, marker = paging.read(call, request, wanted, table.c.id)
     return shapes.ListServiceSpecificCredentialsResponse(
         ServiceSpecificCredentials=[
             shapes.ServiceSpecificCredentialMetadata(

@@ -81,13 +81,8 @@ def delete_signing_certificate(
 def list_signing_certificates(
     call: Call, request: shapes.ListSigningCertificatesRequest, user: User | None
 ) -> shapes.ListSigningCertificatesResponse:
-    rows = call.transaction.all(
-        select(table)
-        .where(table.c.owner_id == names.owner_id(call, user), table.c.id > paging.after(call, request.Marker))
-        .order_by(table.c.id)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    page, truncated, marker = paging.page(call, rows, request.MaxItems, lambda row: str(row.id))
+    own = select(table).where(table.c.owner_id == names.owner_id(call, user))
+    page, truncated, marker = paging.read(call, request, own, table.c.id)
     return shapes.ListSigningCertificatesResponse(
         Certificates=[_shown(user, row) for row in page], IsTruncated=truncated, Marker=marker
     )

@@ -75,13 +75,8 @@ def delete_ssh_public_key(call: Call, request: shapes.DeleteSSHPublicKeyRequest,
 def list_ssh_public_keys(
     call: Call, request: shapes.ListSSHPublicKeysRequest, user: User
 ) -> shapes.ListSSHPublicKeysResponse:
-    rows = call.transaction.all(
-        select(table)
-        .where(table.c.owner_id == user.id, table.c.id > paging.after(call, request.Marker))
-        .order_by(table.c.id)
-        .limit(paging.wanted(request.MaxItems))
-    )
-    page, truncated, marker = paging.page(call, rows, request.MaxItems, lambda row: str(row.id))
+    own = select(table).where(table.c.owner_id == user.id)
+    page, truncated, marker = paging.read(call, request, own, table.c.id)
     return shapes.ListSSHPublicKeysResponse(
         SSHPublicKeys=[
             shapes.SSHPublicKeyMetadata(
