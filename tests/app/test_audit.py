@@ -40,6 +40,11 @@ def route(service: str, name: str, *, writes: bool = False) -> Route:
     return Route(operation, model.operations[name], model, is_global=False, input=api.Target)
 
 
+def session_of(kind: SessionKind, owner: str, **more: Any) -> Session:
+    """A session of fifteen minutes that began now."""
+    return Session(kind, ACCOUNT, owner, "ASIAX", "hidden", int(NOW), int(NOW) + 900, **more)
+
+
 def caller(kind: PrincipalKind = PrincipalKind.USER, **more: Any) -> Caller:
     arns = {
         PrincipalKind.ROOT: (f"arn:aws:iam::{ACCOUNT}:root",) * 2,
@@ -205,17 +210,7 @@ def test_the_root_user_and_a_session_and_nobody() -> None:
         "accountId": ACCOUNT,
         "accessKeyId": "AKIAX",
     }
-    session = Session(
-        SessionKind.ROLE,
-        ACCOUNT,
-        "AROAX",
-        "ASIAX",
-        "hidden",
-        int(NOW),
-        int(NOW) + 900,
-        mfa=1,
-        source_identity="eve",
-    )
+    session = session_of(SessionKind.ROLE, "AROAX", mfa=1, source_identity="eve")
     assert identity_of(caller(PrincipalKind.ROLE, user_id="AROAX:s1", session=session), "ASIAX") == {
         "type": "AssumedRole",
         "principalId": "AROAX:s1",
@@ -264,7 +259,7 @@ def test_those_for_whom_a_provider_vouches() -> None:
 
 
 def test_a_federated_user_and_a_session_of_a_web_identity() -> None:
-    session = Session(SessionKind.FEDERATED, ACCOUNT, "AIDAX", "ASIAX", "hidden", int(NOW), int(NOW) + 900)
+    session = session_of(SessionKind.FEDERATED, "AIDAX")
     principal = Principal(
         PrincipalKind.FEDERATED,
         "aws",
@@ -282,16 +277,7 @@ def test_a_federated_user_and_a_session_of_a_web_identity() -> None:
         "accountId": ACCOUNT,
         "userName": "alice",
     }
-    session = Session(
-        SessionKind.ROLE,
-        ACCOUNT,
-        "AROAX",
-        "ASIAX",
-        "hidden",
-        int(NOW),
-        int(NOW) + 900,
-        federated_provider="accounts.google.com",
-    )
+    session = session_of(SessionKind.ROLE, "AROAX", federated_provider="accounts.google.com")
     told = identity_of(caller(PrincipalKind.ROLE, session=session), "ASIAX")
     assert told["sessionContext"]["webIdFederationData"] == {
         "federatedProvider": "accounts.google.com",
