@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -95,6 +96,14 @@ def test_static_files_are_kept_by_what_is_in_them(world: World) -> None:
     assert page.status == 200
     assert "immutable" in page.headers["cache-control"]
     assert person.get("/static/000000000000/bailiwick.css").status == 404
+
+
+def test_the_dark_colors_are_the_same_by_choice_and_by_system(world: World) -> None:
+    person = Person(world)
+    style = person.get(person.site.static.url("bailiwick.css")).text
+    by_system, chosen = re.findall(r":root\S*theme=\S* \{\n(.*?)\}", style, re.DOTALL)
+    assert by_system.split() == chosen.split()
+    assert "--ground" in chosen
 
 
 def test_a_stranger_is_led_to_the_door_and_back(world: World) -> None:
