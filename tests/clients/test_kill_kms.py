@@ -22,6 +22,8 @@ from clients_support import ServerProcess, clean_environment
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from bailiwick.services.kms.rotation import ON_DEMAND_ROTATIONS
+
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("FAULTS_KILLS") or 3)
@@ -77,7 +79,7 @@ class Writer:
         self._sealed(kms, key)
 
     def rotate(self, kms: Any) -> None:
-        key = self._one(lambda key: not key.material and key.rotations < 20)
+        key = self._one(lambda key: not key.material and key.rotations < ON_DEMAND_ROTATIONS - 1)
         if key is not None:
             kms.rotate_key_on_demand(KeyId=key.arn)
             key.rotations += 1

@@ -73,3 +73,18 @@ def test_whatever_arrives_is_an_arn_or_an_arn_error(text: str) -> None:
 
 def test_a_resource_may_hold_colons() -> None:
     assert arn.parse("arn:aws:logs:r:1:log-group:a:*").resource == "log-group:a:*"
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "foreign"),
+    [
+        ("us-east-1", "aws", False),
+        ("cn-north-1", "aws", True),
+        ("cn-north-1", "aws-cn", False),
+        ("us-gov-west-1", "aws-cn", True),
+        ("us-gov-west-1", "aws-us-gov", False),
+        ("cellar-1", "aws-cn", False),
+    ],
+)
+def test_regions_of_other_partitions(region: str, partition: str, foreign: bool) -> None:
+    assert arn.is_foreign(region, partition) is foreign

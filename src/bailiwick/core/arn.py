@@ -25,6 +25,14 @@ class Arn(msgspec.Struct, frozen=True):
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
 
+_PARTITIONS = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
+
+
+def is_foreign(region: str, partition: str) -> bool:
+    """Whether a region is one of AWS's in another partition. One that AWS has not is in every partition."""
+    return any(region.startswith(prefix) and partition != other for prefix, other in _PARTITIONS)
+
+
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Arn:
     """Split an ARN into its fields.

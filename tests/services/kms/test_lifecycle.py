@@ -353,6 +353,7 @@ def test_a_multi_region_key(world: World, kms: Any) -> None:
     )
     assert refusal(west.replicate_key, KeyId=replica, ReplicaRegion="eu-west-2")[0] == UNSUPPORTED
     assert refusal(kms.replicate_key, KeyId=key, ReplicaRegion="us-west-2")[0] == "AlreadyExistsException"
+    assert refusal(kms.replicate_key, KeyId=key, ReplicaRegion="cn-north-1")[0] == "ValidationException"
     west.disable_key(KeyId=replica)
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 

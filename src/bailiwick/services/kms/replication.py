@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import insert, select
 
 from bailiwick.api import Call, Target, ValidationError
+from bailiwick.core.arn import is_foreign
 from bailiwick.core.policy.question import Value
 from bailiwick.services.kms import (
     families,
@@ -45,6 +46,8 @@ def replicate_key(call: Call, request: shapes.ReplicateKeyRequest, key: Key) -> 
     states.check("ReplicateKey", key)
     if region == key.region:
         raise ValidationError("The replica Region must be different from the Region of the primary key.")
+    if is_foreign(region, call.partition):
+        raise ValidationError("The replica Region must be in the same partition as the primary key.")
     arn = multi_region.in_region(key.arn, region)
     if call.transaction.one(select(tables.key.c.arn).where(tables.key.c.arn == arn)) is not None:
         raise AlreadyExistsException(f"A multi-Region key with this ID already exists in Region {region}: {arn}")
