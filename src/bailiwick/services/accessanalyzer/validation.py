@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bailiwick import lists
 from bailiwick.analysis.findings import FindingType, Located, PolicyKind, check
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.core.formats import make_marker
 from bailiwick.core.policy.places import Position
 from bailiwick.services.accessanalyzer import shapes
 from bailiwick.services.accessanalyzer.service import accessanalyzer, nothing
@@ -44,12 +44,8 @@ def validate_policy(
 
 
 def _after(call: Call, token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        return int(read_marker(call.environment.ring, _scope(call), token))
-    except SealError:
-        raise shapes.ValidationException("The token is not valid.", reason="fieldValidationFailed") from None
+    refused = shapes.ValidationException("The token is not valid.", reason="fieldValidationFailed")
+    return int(lists.after(call, _scope(call), token, refused) or 0)
 
 
 def _scope(call: Call) -> str:

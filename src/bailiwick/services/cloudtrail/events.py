@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from bailiwick import lists
 from bailiwick.api import Call, nothing
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.core.formats import make_marker
 from bailiwick.services.cloudtrail import shapes
 from bailiwick.services.cloudtrail.service import cloudtrail
 
@@ -83,10 +83,7 @@ def _scope(call: Call, request: shapes.LookupEventsRequest) -> str:
 def _after(call: Call, scope: str, token: str | None) -> str | None:
     if token is None:
         return None
-    try:
-        return read_marker(call.environment.ring, scope, token)
-    except SealError:
-        raise shapes.InvalidNextTokenException("The token is not one of this lookup.") from None
+    return lists.after(call, scope, token, shapes.InvalidNextTokenException("The token is not one of this lookup."))
 
 
 def _event(record: bytes) -> shapes.Event:

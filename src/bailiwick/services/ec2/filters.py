@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
+from bailiwick import lists
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.core.policy.patterns import Matcher, Wildcard, glob
 from bailiwick.services.ec2 import shapes
 from bailiwick.services.ec2.errors import InvalidNextToken, InvalidParameterValue
@@ -63,7 +62,7 @@ def page(
         raise InvalidParameterValue(
             f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value of at least {_SHORTEST_PAGE}."
         )
-    after = _after(call, request.NextToken)
+    after = lists.after(call, _scope(call), request.NextToken or None, InvalidNextToken("The token is invalid."))
     found: list[T] = []
     while len(found) <= most:
         some = read(after, _AT_ONCE)
@@ -71,18 +70,7 @@ def page(
         if len(some) < _AT_ONCE:
             break
         after = key(some[-1])
-    if len(found) <= most:
-        return found, None
-    return found[:most], make_marker(call.environment.ring, _scope(call), key(found[most - 1]))
-
-
-def _after(call: Call, token: str | None) -> str:
-    if not token:
-        return ""
-    try:
-        return read_marker(call.environment.ring, _scope(call), token)
-    except SealError:
-        raise InvalidNextToken("The token is invalid.") from None
+    return lists.cut(call, _scope(call), found, most, key)
 
 
 def _scope(call: Call) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
+from bailiwick import lists
 from bailiwick.api import Call, Target
-from bailiwick.core.errors import PolicyError, SealError
-from bailiwick.core.formats import make_marker, read_marker
+from bailiwick.core.errors import PolicyError
 from bailiwick.core.policy.document import check_session
 from bailiwick.core.policy.question import Value
 from bailiwick.directory import entities, pods, tagging
@@ -160,12 +160,8 @@ def list_associations(
     call: Call, request: shapes.ListPodIdentityAssociationsRequest, record_: None
 ) -> shapes.ListPodIdentityAssociationsResponse:
     columns, scope = pods.table.c, f"{call.account}/{call.region}/{call.operation.action}"
-    start, most = "", request.maxResults or _PAGE
-    if request.nextToken:
-        try:
-            start = read_marker(call.environment.ring, scope, request.nextToken)
-        except SealError:
-            raise InvalidParameterException("Invalid nextToken.") from None
+    refused, most = InvalidParameterException("Invalid nextToken."), request.maxResults or _PAGE
+    start = lists.after(call, scope, request.nextToken or None, refused)
     statement = select(pods.table).where(
         *(columns.account == call.account, columns.region == call.region),
         *(columns.cluster == request.clusterName, columns.id > start),
@@ -175,8 +171,7 @@ def list_associations(
     if request.serviceAccount is not None:
         statement = statement.where(columns.service_account == request.serviceAccount)
     rows = call.transaction.all(statement.order_by(columns.id).limit(most + 1))
-    found = [record(Association, row) for row in rows[:most]]
-    token = make_marker(call.environment.ring, scope, found[-1].id) if len(rows) > most else None
+    found, token = lists.cut(call, scope, [record(Association, row) for row in rows], most, lambda each: each.id)
     return shapes.ListPodIdentityAssociationsResponse(
         associations=[
             shapes.PodIdentityAssociationSummary(

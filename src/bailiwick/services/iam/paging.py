@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select
 
+from bailiwick import lists
 from bailiwick.api import Call, ValidationError
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import list_scope, make_marker, read_marker
+from bailiwick.core.formats import list_scope
 
 T = TypeVar("T")
 
@@ -22,12 +22,7 @@ DEFAULT = 100
 
 def after(call: Call, marker: str | None) -> str:
     """The sort key after which the page begins; empty for the first page. Raises ValidationError."""
-    if marker is None:
-        return ""
-    try:
-        return read_marker(call.environment.ring, _scope(call), marker)
-    except SealError:
-        raise ValidationError("Invalid Marker.") from None
+    return lists.after(call, _scope(call), marker, ValidationError("Invalid Marker."))
 
 
 def page(
@@ -37,11 +32,8 @@ def page(
 
     Returns the page, whether there is more, and the marker of what follows. `key` gives an entry's sort key.
     """
-    most = limit or DEFAULT
-    if len(entries) <= most:
-        return list(entries), False, None
-    shown = list(entries[:most])
-    return shown, True, make_marker(call.environment.ring, _scope(call), key(shown[-1]))
+    shown, marker = lists.cut(call, _scope(call), entries, limit or DEFAULT, key)
+    return shown, marker is not None, marker
 
 
 def read(

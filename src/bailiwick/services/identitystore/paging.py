@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select
 
+from bailiwick import lists
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.services.identitystore.shapes import ValidationException
 
 T = TypeVar("T")
@@ -25,14 +24,6 @@ def page(
     Raises ValidationException for a token that was not given out for this list.
     """
     scope, most = f"{call.account}/{call.operation.action}", request.MaxResults or _MOST
-    start = ""
-    if request.NextToken is not None:
-        try:
-            start = read_marker(call.environment.ring, scope, request.NextToken)
-        except SealError:
-            raise ValidationException("Invalid NextToken.") from None
+    start = lists.after(call, scope, request.NextToken, ValidationException("Invalid NextToken."))
     rows = call.transaction.all(statement.where(column > start).order_by(column).limit(most + 1))
-    if len(rows) <= most:
-        return rows, None
-    last = rows[most - 1]._mapping[column]
-    return rows[:most], make_marker(call.environment.ring, scope, str(last))
+    return lists.cut(call, scope, rows, most, lambda row: str(row._mapping[column]))

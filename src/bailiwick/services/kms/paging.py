@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from bailiwick import lists
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import list_scope, make_marker, read_marker
+from bailiwick.core.formats import list_scope
 from bailiwick.services.kms.shapes import InvalidMarkerException
 
 T = TypeVar("T")
@@ -15,20 +15,13 @@ T = TypeVar("T")
 
 def after(call: Call, marker: str | None) -> str:
     """The sort key after which the page begins; empty for the first page. Raises InvalidMarkerException."""
-    if marker is None:
-        return ""
-    try:
-        return read_marker(call.environment.ring, _scope(call), marker)
-    except SealError:
-        raise InvalidMarkerException("The marker is not valid.") from None
+    return lists.after(call, _scope(call), marker, InvalidMarkerException("The marker is not valid."))
 
 
 def page(call: Call, entries: Sequence[T], limit: int, key: Callable[[T], str]) -> tuple[list[T], bool, str | None]:
     """Cut a list into a page: what it shows, whether there is more, and the marker of what follows."""
-    if len(entries) <= limit:
-        return list(entries), False, None
-    shown = list(entries[:limit])
-    return shown, True, make_marker(call.environment.ring, _scope(call), key(shown[-1]))
+    shown, marker = lists.cut(call, _scope(call), entries, limit, key)
+    return shown, marker is not None, marker
 
 
 def _scope(call: Call) -> str:

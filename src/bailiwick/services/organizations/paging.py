@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from bailiwick import lists
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.services.organizations.shapes import InvalidInputException
 
 T = TypeVar("T")
@@ -22,17 +21,9 @@ def page(call: Call, request: Any, entries: Sequence[T], key: Callable[[T], str]
     not given out for this list.
     """
     scope = f"{call.account}/{call.operation.action}"
-    if request.NextToken is not None:
-        try:
-            start = read_marker(call.environment.ring, scope, request.NextToken)
-        except SealError:
-            raise InvalidInputException("You provided an invalid NextToken.", Reason="INVALID_NEXT_TOKEN") from None
-        entries = [entry for entry in entries if key(entry) > start]
+    refused = InvalidInputException("You provided an invalid NextToken.", Reason="INVALID_NEXT_TOKEN")
     most = getattr(request, "MaxResults", None) or _MOST
-    shown = list(entries[:most])
-    if len(entries) <= most:
-        return shown, None
-    return shown, make_marker(call.environment.ring, scope, key(shown[-1]))
+    return lists.page(call, scope, request.NextToken, refused, entries, most, key)
 
 
 def moment(seconds: float, entry_id: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from bailiwick import lists
 from bailiwick.api import Call
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.services.rolesanywhere.shapes import ListRequest, ValidationException
 
 T = TypeVar("T")
@@ -17,12 +16,7 @@ _USUAL, _MOST = 50, 1000
 
 def after(call: Call, request: ListRequest) -> str:
     """The sort key after which the page begins; empty for the first page. Raises ValidationException."""
-    if request.nextToken is None:
-        return ""
-    try:
-        return read_marker(call.environment.ring, _scope(call), request.nextToken)
-    except SealError:
-        raise ValidationException("Invalid nextToken.") from None
+    return lists.after(call, _scope(call), request.nextToken, ValidationException("Invalid nextToken."))
 
 
 def size(request: ListRequest) -> int:
@@ -37,10 +31,8 @@ def page(
     call: Call, request: ListRequest, entries: Sequence[T], key: Callable[[T], str]
 ) -> tuple[list[T], str | None]:
     """Of entries in the order of `key`, the page that is asked for, and the token of what follows."""
-    start, most = after(call, request), size(request)
-    left = [entry for entry in entries if key(entry) > start]
-    shown = left[:most]
-    return shown, make_marker(call.environment.ring, _scope(call), key(shown[-1])) if len(left) > most else None
+    refused = ValidationException("Invalid nextToken.")
+    return lists.page(call, _scope(call), request.nextToken, refused, entries, size(request), key)
 
 
 def _scope(call: Call) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
+from bailiwick import lists
 from bailiwick.api import AccessDenied, Call, Caller, Target
-from bailiwick.core.errors import SealError
-from bailiwick.core.formats import make_marker, read_marker
 from bailiwick.core.policy.question import Rule
 from bailiwick.directory import accounts, service_principals
 from bailiwick.directory.center import access, callers, logins, people
@@ -103,15 +102,8 @@ def list_account_roles(
 
 def _page(call: Call, request: Any, entries: list[str]) -> tuple[list[str], str | None]:
     scope = f"{call.caller.user_id}/{call.operation.action}"
-    if request.nextToken:
-        try:
-            start = read_marker(call.environment.ring, scope, request.nextToken)
-        except SealError:
-            raise InvalidRequestException("Invalid next_token.") from None
-        entries = [entry for entry in entries if entry > start]
-    most = request.maxResults or _MOST
-    shown = entries[:most]
-    return shown, make_marker(call.environment.ring, scope, shown[-1]) if len(entries) > most else None
+    refused = InvalidRequestException("Invalid next_token.")
+    return lists.page(call, scope, request.nextToken or None, refused, entries, request.maxResults or _MOST, str)
 
 
 @sso.operation("GetRoleCredentials", on=own, by=bearer)
