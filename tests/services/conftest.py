@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
+from still_clock import Clock
 from world import World
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stands still until it is moved; requests are signed by it. A world goes by it where a file says so."""
+    return Clock(monkeypatch)
 
 
 @pytest.fixture

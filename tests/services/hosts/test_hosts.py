@@ -28,11 +28,6 @@ from world import ACCOUNT, REGION, World
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(clock: Clock) -> World:
     return World(clock)
 

@@ -19,11 +19,6 @@ GOOD, BETTER = "Correct-Horse-1", "Battery-Staple-2"
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(clock: Clock) -> World:
     return World(clock)
 

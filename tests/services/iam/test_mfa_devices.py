@@ -23,11 +23,6 @@ INVALID = "MultiFactorAuthentication failed with invalid MFA one time pass code.
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(clock: Clock) -> World:
     return World(clock)
 

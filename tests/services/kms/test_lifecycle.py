@@ -24,11 +24,6 @@ INVALID_STATE, UNSUPPORTED = "KMSInvalidStateException", "UnsupportedOperationEx
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(clock: Clock) -> World:
     return World(now=clock)
 

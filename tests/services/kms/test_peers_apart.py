@@ -28,11 +28,6 @@ US, EU, AP = HOMES
 DAY = 86400
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
 def replicated(net: Net, *to: str, **options: Any) -> str:
     key_id: str = net[0].kms.create_key(MultiRegion=True, **options)["KeyMetadata"]["KeyId"]
     for region in to or (EU,):

@@ -26,11 +26,6 @@ VIA = "secretsmanager.amazonaws.com"
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(clock: Clock) -> World:
     return World(now=clock)
 

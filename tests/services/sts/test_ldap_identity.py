@@ -41,11 +41,6 @@ def directory(fake: FakeDirectory, tmp_path: Path) -> Iterator[Company]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
 def world(directory: Company, clock: Clock) -> World:
     world = World(now=clock, people=directory)
     iam = world.client("iam")
