@@ -109,7 +109,7 @@ def until(call: Callable[[], Any]) -> None:
 def test_a_data_folder_that_cannot_be_written_is_said_at_the_start_and_by_doctor(
     disk: Path, tmp_path: Path
 ) -> None:
-    server = ServerProcess(disk / "data").start()
+    server = ServerProcess(disk / "data", arguments=("--audit-first",)).start()
     key = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
     secret = tmp_path / "secret"
     secret.write_bytes(server.client("kms").encrypt(KeyId=key, Plaintext=b"disaster")["CiphertextBlob"])
