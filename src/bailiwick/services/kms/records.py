@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import BindParameter, Row, bindparam, select
 
 from bailiwick.api import Environment, Transaction
 from bailiwick.core.happened import Happened
@@ -172,11 +172,21 @@ def open_material(ring: KeyRing, key_arn: str, material_id: str, sealed: bytes) 
     return ring.open(_PURPOSE, sealed, _bound_to(key_arn, material_id))
 
 
+# Made once: to find a key that is not in memory costs two fifths less so.
+_ARN: BindParameter[str] = bindparam("arn")
+_KEY = select(tables.key).where(tables.key.c.arn == _ARN)
+_MATERIALS = select(tables.material).where(tables.material.c.key_arn == _ARN)
+_A_GRANT = select(tables.grant.c.id).where(tables.grant.c.key_arn == _ARN).limit(1)
+_ALIASES = select(tables.alias.c.name).where(tables.alias.c.key_arn == _ARN)
+_TAGS = select(tables.tag.c.key, tables.tag.c.value).where(tables.tag.c.key_arn == _ARN)
+
+
 def _load(transaction: Transaction, environment: Environment, arn: str) -> Key | None:
-    row = transaction.one(select(tables.key).where(tables.key.c.arn == arn))
+    named = {"arn": arn}
+    row = transaction.one(_KEY, named)
     if row is None:
         return None
-    held = transaction.all(select(tables.material).where(tables.material.c.key_arn == arn))
+    held = transaction.all(_MATERIALS, named)
     materials = {
         each.id: open_material(environment.ring, arn, each.id, each.sealed)
         for each in held
@@ -204,7 +214,7 @@ def _load(transaction: Transaction, environment: Environment, arn: str) -> Key |
         layer=compiled(row.policy, pins),
         context=_context(transaction, row),
         materials=materials,
-        has_grants=_has_grants(transaction, arn),
+        has_grants=transaction.one(_A_GRANT, named) is not None,
         deletion_days=row.deletion_days,
         rotation_days=row.rotation_days,
         rotation_due=row.rotation_due,
@@ -227,11 +237,6 @@ def _is_moving(transaction: Transaction, row: Row[Any]) -> bool:
     return transaction.one(select(member.region).where(*same, *moved, ~member.here)) is not None
 
 
-def _has_grants(transaction: Transaction, arn: str) -> bool:
-    column = tables.grant.c
-    return transaction.one(select(column.id).where(column.key_arn == arn).limit(1)) is not None
-
-
 def _ready(row: Row[Any], current: bytes | None) -> dict[str, Any]:
     """The material that is current, made ready for work, if there is one."""
     if current is None:
@@ -249,9 +254,9 @@ def _load_alias(transaction: Transaction, arn: str) -> tuple[Alias | None, Itera
 
 def _context(transaction: Transaction, row: Row[Any]) -> dict[str, Value]:
     """The condition keys that a key has at every request (facts/kms.md section 11.4)."""
-    arn, is_multi = row.arn, row.primary_region is not None
-    alias_names = transaction.all(select(tables.alias.c.name).where(tables.alias.c.key_arn == arn))
-    tags = transaction.all(select(tables.tag.c.key, tables.tag.c.value).where(tables.tag.c.key_arn == arn))
+    named, is_multi = {"arn": row.arn}, row.primary_region is not None
+    alias_names = transaction.all(_ALIASES, named)
+    tags = transaction.all(_TAGS, named)
     context: dict[str, Value] = {f"aws:resourcetag/{tag.key.lower()}": tag.value for tag in tags}
     context |= {
         "kms:keyspec": row.spec,
