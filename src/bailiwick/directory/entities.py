@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Table, select
+from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, select
 
 from bailiwick.api import Transaction
 from bailiwick.core import arn
@@ -136,10 +137,7 @@ def default_document(transaction: Transaction, found: ManagedPolicy) -> str:
     """The text of a managed policy's default version."""
     if found.document is not None:
         return found.document
-    versions = tables.policy_version.c
-    row = transaction.one(
-        select(versions.document).where(versions.policy_id == found.id, versions.number == found.default_version)
-    )
+    row = transaction.one(_VERSION, {"policy": found.id, "number": found.default_version})
     assert row is not None, f"{found.arn} has no default version"
     return str(row.document)
 
@@ -151,11 +149,7 @@ def access_key(transaction: Transaction, key_id: str) -> AccessKey | None:
 
 def tags(transaction: Transaction, owner_id: str) -> dict[str, str]:
     """The tags of an entity: keys as given, in the order in which they were set first."""
-    columns = tables.tag.c
-    rows = transaction.all(
-        select(columns.key, columns.value).where(columns.owner_id == owner_id).order_by(columns.position)
-    )
-    return {row.key: row.value for row in rows}
+    return {row.key: row.value for row in transaction.all(_TAGS, {"owner": owner_id})}
 
 
 def pins(transaction: Transaction, partition: str, arns: Iterable[str]) -> dict[str, str]:
@@ -187,9 +181,25 @@ def current_arn(transaction: Transaction, partition: str, unique_id: str) -> str
 
 
 def _one(transaction: Transaction, table: Table, kind: type[R], **where: str) -> R | None:
-    condition = [table.c[name] == value for name, value in where.items()]
-    row = transaction.one(select(table).where(*condition))
+    row = transaction.one(_with(table, *where), where)
     return None if row is None else record(kind, row)
+
+
+# Statements are made once: of a caller who is not in memory yet, making them is the greater part of finding her.
+
+
+@cache
+def _with(table: Table, *names: str) -> Select[Any]:
+    """The rows of a table of which these columns are given."""
+    given: list[ColumnElement[bool]] = [table.c[name] == bindparam(name) for name in names]
+    return select(table).where(*given)
+
+
+_tag, _version = tables.tag.c, tables.policy_version.c
+_TAGS = select(_tag.key, _tag.value).where(_tag.owner_id == bindparam("owner")).order_by(_tag.position)
+_VERSION = select(_version.document).where(
+    _version.policy_id == bindparam("policy"), _version.number == bindparam("number")
+)
 
 
 def record(kind: type[R], row: Row[Any]) -> R:

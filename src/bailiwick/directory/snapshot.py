@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 
 from bailiwick.api import Caller, Environment, Transaction
 from bailiwick.core import arn
@@ -47,6 +47,22 @@ _EVERYTHING = Layer(
         )
     ]
 )
+
+
+_inline, _attachment, _membership = tables.inline_policy.c, tables.attachment.c, tables.membership.c
+_OWNERS: BindParameter[list[str]] = bindparam("owners", expanding=True)
+_INLINE = (
+    select(_inline.name, _inline.document)
+    .where(_inline.owner_id.in_(_OWNERS))
+    .order_by(_inline.owner_id, _inline.name)
+)
+_ATTACHED = (
+    select(_attachment.policy_arn)
+    .where(_attachment.owner_id.in_(_OWNERS))
+    .order_by(_attachment.policy_arn)
+    .distinct()
+)
+_GROUPS = select(_membership.group_id).where(_membership.user_id == bindparam("user"))
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -178,8 +194,7 @@ class Directory:
         return service_principals.caller(self.environment.partition, service), (f"principal:{service_id}",)
 
     def _user(self, transaction: Transaction, user: User) -> tuple[Caller, tuple[str, ...]]:
-        rows = transaction.all(select(tables.membership.c.group_id).where(tables.membership.c.user_id == user.id))
-        groups = [row.group_id for row in rows]
+        groups = [row.group_id for row in transaction.all(_GROUPS, {"user": user.id})]
         layer, topics = self._identity(transaction, [user.id, *groups])
         boundary, more = self._boundary(transaction, user.boundary)
         user_arn = user.arn(self.environment.partition)
@@ -241,23 +256,13 @@ class Directory:
 
     def _identity(self, transaction: Transaction, owners: list[str]) -> tuple[Layer, list[str]]:
         """The inline and attached policies of a user and her groups, or of a role, as one layer."""
-        inline, attachment = tables.inline_policy.c, tables.attachment.c
         found = [
             Attached(compile_policy(row.document), row.name, None)
-            for row in transaction.all(
-                select(inline.name, inline.document)
-                .where(inline.owner_id.in_(owners))
-                .order_by(inline.owner_id, inline.name)
-            )
+            for row in transaction.all(_INLINE, {"owners": owners})
         ]
-        rows = transaction.all(
-            select(attachment.policy_arn)
-            .where(attachment.owner_id.in_(owners))
-            .order_by(attachment.policy_arn)
-            .distinct()
+        attached, topics = self._managed(
+            transaction, [row.policy_arn for row in transaction.all(_ATTACHED, {"owners": owners})]
         )
-        arns = [row.policy_arn for row in rows]
-        attached, topics = self._managed(transaction, arns)
         return Layer([*found, *attached]), topics
 
     def _boundary(self, transaction: Transaction, policy_arn: str | None) -> tuple[Layer | None, list[str]]:
